@@ -1,0 +1,1 @@
+"""Small tensor operations of the synthesis networks, in pure PyTorch."""
