@@ -1,0 +1,5 @@
+"""`python -m ganji`."""
+
+from ganji.cli import main
+
+raise SystemExit(main())

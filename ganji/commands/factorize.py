@@ -1,0 +1,126 @@
+"""Find the directions of a generator that change its pictures most: sliders.
+
+    python -m ganji factorize weights/mine/emoji.safetensors --out weights/mine/emoji_directions.safetensors
+
+--rule sefa (the default) follows the paper: rows of unit length, and a range of layers for each group of sliders: coarse
+and fine where the generator knows where its style begins, all rows otherwise, or those given as --rows 0:4 --rows 4:14.
+--rule rosinality follows its public script: one group, not normalised, numbered as in its factor.pt.
+--factor takes such a factor.pt over, after proving that it belongs to the generator.
+--calibrate makes strength 1 change pictures equally much along every slider (LPIPS, a few minutes).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from ganji.checksums import short_name
+from ganji.commands.convert import add_listing_arguments, list_file, prepare_output
+from ganji.errors import DirectionsError, InputError
+from ganji.factorize import MAX_RESIDUAL, Directions, affine_digest, calibrate, eigen_residual, factorize
+from ganji.formats import native, rosinality
+from ganji.networks.generator import Generator
+
+DIRECTION_ROLES = ("emoji_directions", "emoji_blend_directions")
+SEFA_COUNT = 8  # of each range
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add this command's arguments."""
+    parser.add_argument("source", help="a generator: an id of the manifest, or a file")
+    parser.add_argument("--out", type=Path, required=True, help="the .safetensors file to write")
+    parser.add_argument("--rule", choices=("sefa", "rosinality"), default="sefa")
+    parser.add_argument("--rows", action="append", metavar="A:B", help="rows A to B-1 of w_plus; may be repeated")
+    parser.add_argument("--count", type=int, help=f"directions of each range (sefa: {SEFA_COUNT}; rosinality: all)")
+    parser.add_argument("--factor", type=Path, help="take over this factor.pt of rosinality")
+    parser.add_argument("--calibrate", action="store_true", help="equal LPIPS for strength 1 along each direction")
+    parser.add_argument("--target", type=float, default=0.05, help="that LPIPS (0.05)")
+    parser.add_argument("--seeds", type=int, default=64, help="pictures that it is measured on (64)")
+    parser.add_argument("--resolution", type=int, help="side of these pictures (full); smaller is quicker")
+    parser.add_argument("--role", choices=DIRECTION_ROLES, help="what it shall be in the bundle")
+    add_listing_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns the exit code."""
+    from ganji.weights import load_generator
+
+    prepare_output(args)
+    if args.count is not None and args.count < 1:
+        raise InputError(f"--count must be at least 1, not {args.count}.")
+    if not 1 <= args.seeds <= 10_000 or not 0 < args.target < 2:
+        raise InputError("--seeds must be from 1 to 10000, and --target between 0 and 2.")
+    generator = load_generator(args.source)
+    if args.factor is not None:
+        found = from_factor(generator, args.factor)
+    elif args.rule == "rosinality":
+        found = factorize(generator, rule="rosinality", count=args.count)
+    else:
+        found = by_ranges(generator, ranges(generator, args.rows), args.count or SEFA_COUNT)
+    if args.calibrate:
+        seeds, side = range(args.seeds), args.resolution
+        found = calibrate(generator, found, _perceptual(), seeds=seeds, target=args.target, resolution=side)
+    tensors, header = found.to_tensors()
+    native.write(args.out, tensors, header)
+    print(f"{short_name(args.out)}: {len(found)} directions by the rule {found.method}")
+    list_file(args, f"Sliders of {short_name(args.source)}")
+    return 0
+
+
+def ranges(generator: Generator, wished: list[str] | None) -> dict[str, tuple[int, int]]:
+    """Names of groups of sliders -> the rows of w_plus that they move (first, last + 1).
+
+    Raises:
+        InputError: rows that this generator does not have.
+    """
+    num_ws, style_row = generator.config.num_ws, generator.config.style_row
+    if not wished:
+        return {"sefa": (0, num_ws)} if style_row is None else {"coarse": (0, style_row), "fine": (style_row, num_ws)}
+    found = {}
+    for text in wished:
+        first, _, stop = text.partition(":")
+        if not (first.isdecimal() and stop.isdecimal() and int(first) < int(stop) <= num_ws):
+            raise InputError(f"--rows must be A:B with 0 <= A < B <= {num_ws}, not {text[:20]!r}.")
+        found[f"rows {first} to {int(stop) - 1}"] = (int(first), int(stop))
+    return found
+
+
+def by_ranges(generator: Generator, groups: dict[str, tuple[int, int]], count: int) -> Directions:
+    """The paper's directions of several ranges of layers, each moving its own rows."""
+    items = []
+    for name, rows in groups.items():
+        found = factorize(generator, rows=rows, count=min(count, generator.config.w_dim))
+        items += [replace(direction, name=f"{name} {k}") for k, direction in enumerate(found.items)]
+    return Directions(tuple(items), affine_digest(generator))
+
+
+def from_factor(generator: Generator, path: Path) -> Directions:
+    """The directions of a factor.pt, bound to the generator that they are proven to belong to.
+
+    Raises:
+        DirectionsError: they belong to another one.
+    """
+    vectors = rosinality.read_factor(path)
+    residual = eigen_residual(generator, vectors)
+    if not residual <= MAX_RESIDUAL:
+        raise DirectionsError(f"{short_name(path)} was made from another generator: eigen residual {residual:.1g}.")
+    print(f"{short_name(path)} belongs to this generator: eigen residual {residual:.1g}")
+    own = factorize(generator, rule="rosinality")
+    loaded = Directions.from_factor(vectors)
+    rows = (0, generator.config.num_ws)
+    items = (replace(theirs, rows=rows, value=ours.value) for theirs, ours in zip(loaded.items, own.items))
+    return replace(loaded, items=tuple(items), affine_sha256=affine_digest(generator))
+
+
+def _perceptual() -> torch.nn.Module:
+    """The distance of the bundle that the environment asks for."""
+    from ganji import hub
+    from ganji.weights import open_store
+
+    store, bundle = open_store(fetch=hub.fetch)
+    if "perceptual" not in bundle.roles:
+        raise InputError(f"The bundle {bundle.name} has no perceptual network to calibrate with.")
+    return store.perceptual(bundle.roles["perceptual"])
