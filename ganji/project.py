@@ -1,0 +1,335 @@
+"""photo -> code, without an encoder: gradient descent on a code until its picture resembles the target.
+
+After Karras et al. 2020 (appendix D) with the whitened prior of Wulff and Torralba 2020. Differs from the public
+projectors in what makes it quick: it starts from a bank's nearest codes (bank.py) instead of the mean, first at a low
+resolution where synthesis stops early, one tied w before one w per row, and no noise maps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from ganji import latents
+from ganji.errors import InputError, ProjectionError
+from ganji.latents import WStatistics
+from ganji.networks.generator import Generator
+from ganji.perceptual import LPIPS
+
+BETAS, EPSILON = (0.9, 0.99), 1e-8
+PATIENCE_WINDOW = 20  # steps over which progress is judged
+MAX_BAD_STEPS = 3  # non-finite losses in a row
+
+
+@dataclass(frozen=True)
+class ProjectStage:
+    """A part of a projection.
+
+    Attributes:
+        resolution: side of the picture that is compared; synthesis stops there.
+        num_steps: at most.
+        tied: one w for all rows, or one per row.
+        learning_rate: in whitened units, at the start of the stage; it falls along a half cosine.
+        keep: how many candidates go on to the next stage.
+    """
+
+    resolution: int
+    num_steps: int
+    tied: bool
+    learning_rate: float
+    keep: int = 1
+
+
+@dataclass(frozen=True)
+class ProjectOptions:
+    """
+    Attributes:
+        stages: run in this order.
+        prior_weight: of the mean squared whitened code: how much being usual counts.
+        spread_weight: of the mean squared difference between rows and their mean, whitened.
+        colour_weight: of the L1 distance of the blurred pictures, which LPIPS hardly sees.
+        deadline: seconds after which the best code so far is the answer; None: no limit.
+        tolerance: a stage ends when its loss fell by less than this fraction over the last 20 steps.
+    """
+
+    stages: tuple[ProjectStage, ...]
+    prior_weight: float = 0.05
+    spread_weight: float = 0.05
+    colour_weight: float = 0.5
+    deadline: float | None = None
+    tolerance: float = 0.003
+
+    @property
+    def num_steps(self) -> int:
+        """Steps at most."""
+        return sum(stage.num_steps for stage in self.stages)
+
+
+@dataclass(frozen=True)
+class ProjectionState:
+    """All that a later run needs to go on, as arrays on the CPU, so that it can travel between processes.
+
+    Attributes:
+        codes: [K, num_ws, w_dim] float32: whitened codes of the K candidates.
+        first, second: Adam's moments, of the same shape. moments: how many steps they have seen.
+        stage, step: position: index of the stage and of the next step in it. index: steps done in all.
+    """
+
+    codes: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    moments: int
+    stage: int
+    step: int
+    index: int
+
+
+@dataclass(frozen=True)
+class ProjectionStep:
+    """What one step gave.
+
+    Attributes:
+        index: from 0. loss, distance: of the best candidate; distance is the perceptual term alone.
+        w_plus: [1, num_ws, w_dim] float32, detached.
+        picture: [1, 3, R, R] at the stage's resolution R, detached: what w_plus was a step ago.
+        resolution: R. seconds: since the start.
+        state: to go on from here.
+    """
+
+    index: int
+    loss: float
+    distance: float
+    w_plus: torch.Tensor
+    picture: torch.Tensor
+    resolution: int
+    seconds: float
+    state: ProjectionState
+
+
+def start_from(w: torch.Tensor | None, space: WStatistics, num_ws: int) -> ProjectionState:
+    """A fresh state whose candidates are the codes w [K, w_dim]; None: one candidate, the middle of the whitened space."""
+    v = torch.zeros(1, space.to_w.shape[0]) if w is None else space.whiten(w)
+    codes = v[:, None].expand(-1, num_ws, -1).contiguous().cpu().numpy()
+    return ProjectionState(codes, np.zeros_like(codes), np.zeros_like(codes), 0, 0, 0, 0)
+
+
+def project(
+    generator: Generator,
+    target: torch.Tensor,
+    distance: LPIPS,
+    options: ProjectOptions,
+    *,
+    space: WStatistics,
+    state: ProjectionState,
+    mask: torch.Tensor | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[ProjectionStep]:
+    """Find a w_plus whose picture resembles `target`. Yields after every step; stop by not asking for more.
+
+    Args:
+        generator: in the precision that is to be used; its parameters are not changed.
+        target: [1, 3, R, R] float32 in [-1, 1], RGB, aligned; R = generator.config.img_resolution.
+        distance: LPIPS network.
+        space: whitened w space of this generator (latents.w_statistics, activated).
+        state: where to start: `start_from`, or the state of an earlier step.
+        mask: [1, 1, R, R] in [0, 1]: where the picture counts.
+    Raises:
+        InputError: a target of another size, or a stage at a resolution that the generator does not have.
+        ProjectionError: the loss stays non-finite.
+    Source: Karras et al. 2020, appendix D; differs as the module's docstring says.
+    """
+    side = generator.config.img_resolution
+    if target.shape != (1, 3, side, side):
+        raise InputError(f"The target must be [1, 3, {side}, {side}], not {list(target.shape)}.")
+    started = clock()
+    index = state.index
+    for number in range(state.stage, len(options.stages)):
+        stage = options.stages[number]
+        run = _StageRun(generator, target, distance, options, stage, space, mask, state)
+        for step in range(state.step, stage.num_steps):
+            loss, perceptual, picture = run.advance(step)
+            best = int(torch.argmin(loss))
+            index += 1
+            state = run.state(number, step + 1, index)
+            w_plus = run.w_plus(best)
+            seconds = clock() - started
+            yield ProjectionStep(
+                index - 1,
+                float(loss[best]),
+                float(perceptual[best]),
+                w_plus,
+                picture[best : best + 1],
+                stage.resolution,
+                seconds,
+                state,
+            )
+            if options.deadline is not None and seconds >= options.deadline:
+                return
+            if run.has_settled(options.tolerance):
+                break
+        state = run.survivors(number + 1, index)
+
+
+class _StageRun:
+    """The optimisation of one stage: candidates, moments, targets at its resolution."""
+
+    def __init__(self, generator, target, distance, options, stage, space, mask, state):  # type: ignore[no-untyped-def]
+        device = target.device
+        self.generator, self.distance, self.options, self.stage, self.space = generator, distance, options, stage, space
+        self.codes, self.first, self.second = (
+            torch.from_numpy(a.copy()).to(device) for a in (state.codes, state.first, state.second)
+        )
+        self.moments, self.bad_steps, self.history = state.moments, 0, []
+        factor = generator.config.img_resolution // stage.resolution
+        self.target = F.avg_pool2d(target, factor) if factor > 1 else target
+        self.mask = None if mask is None else (F.avg_pool2d(mask, factor) if factor > 1 else mask)
+        with torch.no_grad():
+            self.embedded = distance.embed(self.target)
+        self.blurred = _blur(self.target)
+
+    def advance(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """One Adam step for all candidates. Returns (loss [K], perceptual distance [K], pictures), all detached."""
+        codes = self.codes.mean(dim=1, keepdim=True) if self.stage.tied else self.codes
+        codes = codes.detach().requires_grad_(True)
+        v = codes.expand_as(self.codes)
+        picture = self.generator.synthesis(self.space.unwhiten(v), resolution=self.stage.resolution).float()
+        reference = [tap.expand(len(v), -1, -1, -1) for tap in self.embedded]
+        perceptual = self.distance.compare(self.distance.embed(picture), reference, mask=self.mask)
+        colour = (_blur(picture) - self.blurred).abs()
+        colour = colour.mean(dim=(1, 2, 3)) if self.mask is None else _masked_mean(colour, self.mask)
+        centre = v.mean(dim=1, keepdim=True)
+        prior = centre.square().mean(dim=(1, 2)) * self.options.prior_weight
+        spread = (v - centre).square().mean(dim=(1, 2)) * self.options.spread_weight
+        loss = perceptual + self.options.colour_weight * colour + prior + spread
+        finite = bool(torch.isfinite(loss).all())
+        if finite:
+            (gradient,) = torch.autograd.grad(loss.sum(), codes)
+            finite = bool(torch.isfinite(gradient).all())
+        if not finite:
+            self.bad_steps += 1
+            if self.bad_steps >= MAX_BAD_STEPS:
+                raise ProjectionError("The search for this face did not converge. Try another photo.")
+        else:
+            self.bad_steps = 0
+            self._adam(gradient, step)
+        self.history.append(float(loss.detach().min()))
+        return loss.detach(), perceptual.detach(), picture.detach()
+
+    @torch.no_grad()
+    def _adam(self, gradient: torch.Tensor, step: int) -> None:
+        """Adam (Kingma and Ba 2015) with a half-cosine learning rate over the stage."""
+        if self.stage.tied:
+            gradient = gradient.expand_as(self.codes)
+            self.codes = self.codes.mean(dim=1, keepdim=True).expand_as(self.codes).clone()
+        self.moments += 1
+        self.first = torch.lerp(gradient, self.first, BETAS[0])
+        self.second = torch.lerp(gradient.square(), self.second, BETAS[1])
+        mean = self.first / (1 - BETAS[0] ** self.moments)
+        square = self.second / (1 - BETAS[1] ** self.moments)
+        rate = self.stage.learning_rate * (0.1 + 0.9 * (0.5 + 0.5 * math.cos(math.pi * step / self.stage.num_steps)))
+        self.codes = self.codes - rate * mean / (square.sqrt() + EPSILON)
+
+    def has_settled(self, tolerance: float) -> bool:
+        """Whether the loss has stopped falling."""
+        if len(self.history) < 2 * PATIENCE_WINDOW:
+            return False
+        recent = min(self.history[-PATIENCE_WINDOW:])
+        before = min(self.history[:-PATIENCE_WINDOW])
+        return recent > before * (1 - tolerance)
+
+    @torch.no_grad()
+    def w_plus(self, index: int) -> torch.Tensor:
+        """The code of one candidate: [1, num_ws, w_dim]."""
+        return self.space.unwhiten(self.codes[index : index + 1])
+
+    def state(self, stage: int, step: int, index: int) -> ProjectionState:
+        arrays = (t.detach().cpu().numpy() for t in (self.codes, self.first, self.second))
+        return ProjectionState(*arrays, self.moments, stage, step, index)
+
+    def survivors(self, stage: int, index: int) -> ProjectionState:
+        """The state in which the next stage starts: the best candidates; moments start afresh."""
+        with torch.no_grad():
+            losses = torch.tensor(self._final_losses())
+        order = torch.argsort(losses)[: self.stage.keep]
+        codes = self.codes[order].detach().cpu().numpy()
+        return ProjectionState(codes, np.zeros_like(codes), np.zeros_like(codes), 0, stage, 0, index)
+
+    def _final_losses(self) -> list[float]:
+        if len(self.codes) == 1:
+            return [0.0]
+        picture = self.generator.synthesis(self.space.unwhiten(self.codes), resolution=self.stage.resolution).float()
+        reference = [tap.expand(len(self.codes), -1, -1, -1) for tap in self.embedded]
+        return self.distance.compare(self.distance.embed(picture), reference, mask=self.mask).tolist()
+
+
+def _blur(x: torch.Tensor) -> torch.Tensor:
+    """Reduced to 16 px a side by averaging: colours without details."""
+    return F.avg_pool2d(x, max(1, x.shape[-1] // 16))
+
+
+def _masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean per picture of x [B, C, h, w], weighted by the mask reduced to h x w: [B]."""
+    weight = F.adaptive_avg_pool2d(mask, x.shape[-2:])
+    return (x * weight).sum(dim=(1, 2, 3)) / (weight.sum() * x.shape[1])
+
+
+def face_mask(side: int, *, background: float = 0.15) -> torch.Tensor:
+    """Where an FFHQ-aligned face lies: [1, 1, side, side], 1 inside a soft ellipse over face and hair, less outside."""
+    axis = (torch.arange(side) + 0.5) / side
+    x, y = axis[None, :] - 0.5, axis[:, None] - 0.53
+    radius = torch.sqrt((x / 0.40) ** 2 + (y / 0.50) ** 2)
+    inside = torch.clamp((1.15 - radius) / 0.3, 0, 1)
+    return (background + (1 - background) * inside)[None, None]
+
+
+def with_deadline(options: ProjectOptions, seconds: float | None) -> ProjectOptions:
+    """The same options with another deadline."""
+    return replace(options, deadline=seconds)
+
+
+FAST = ProjectOptions(
+    stages=(
+        ProjectStage(64, 10, tied=True, learning_rate=0.12),
+        ProjectStage(64, 40, tied=True, learning_rate=0.10),
+    ),
+)
+PORTRAIT = ProjectOptions(
+    stages=(
+        ProjectStage(64, 10, tied=True, learning_rate=0.12),
+        ProjectStage(64, 60, tied=True, learning_rate=0.10),
+        ProjectStage(128, 60, tied=False, learning_rate=0.06),
+        ProjectStage(256, 60, tied=False, learning_rate=0.04),
+    ),
+)
+MODES = {"fast": FAST, "portrait": PORTRAIT}
+
+
+def w_plus_array(w_plus: torch.Tensor) -> np.ndarray:
+    """A code as it is kept and sent: [num_ws, w_dim] float32."""
+    return w_plus[0].detach().cpu().float().numpy()
+
+
+def tied(w_plus: torch.Tensor, space: WStatistics) -> torch.Tensor:
+    """The one w nearest to all rows in whitened space: [B, num_ws, w_dim] -> [B, w_dim]."""
+    return space.unwhiten(space.whiten(w_plus).mean(dim=1))
+
+
+__all__ = [
+    "FAST",
+    "MODES",
+    "PORTRAIT",
+    "ProjectOptions",
+    "ProjectStage",
+    "ProjectionState",
+    "ProjectionStep",
+    "face_mask",
+    "latents",
+    "project",
+    "start_from",
+]
