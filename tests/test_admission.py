@@ -150,10 +150,10 @@ def test_short_jobs_go_first_between_steps():
     threads = run(lambda: finished(admission.long_job(first())))
     inside.wait(5)
     threads += run(lambda: finished(admission.long_job(second())))
-    until(lambda: len(admission._turns) == 1)
+    until(lambda: len(admission._device._waiting) == 1)
     for name in ("short 1", "short 2"):
         threads += run(lambda name=name: short(name))
-        until(lambda name=name: len(admission._turns) == 1 + int(name[-1]))
+        until(lambda name=name: len(admission._device._waiting) == 1 + int(name[-1]))
     gate.set()
     for thread in threads:
         thread.join(5)
@@ -178,12 +178,12 @@ def test_steps_do_not_starve():
     threads = run(lambda: short(0))
     until(lambda: order == ["short 0"])
     threads += run(lambda: finished(admission.long_job(step())), lambda: short(1))
-    until(lambda: len(admission._turns) == 2)
+    until(lambda: len(admission._device._waiting) == 2)
     clock.now += 1.0
     gates[0].set()
     until(lambda: order == ["short 0", "short 1"])
     threads += run(lambda: short(2))
-    until(lambda: len(admission._turns) == 2)
+    until(lambda: len(admission._device._waiting) == 2)
     clock.now += 1.5
     gates[1].set()
     gates[2].set()
@@ -204,13 +204,41 @@ def test_a_slot_is_kept_for_short_jobs_on_a_gpu():
 
     threads = run(*[lambda: finished(admission.long_job(blocked()))] * 2)
     inside.wait(5)
-    until(lambda: len(admission._turns) == 1)
+    until(lambda: len(admission._device._waiting) == 1)
     start = time.monotonic()
     with admission.short_job():
         assert time.monotonic() - start < 0.5
     gate.set()
     for thread in threads:
         thread.join(5)
+
+
+def test_limits_may_change_while_jobs_wait():
+    """The device is known only when the models are loaded: a second slot then serves who waits already."""
+    admission = Admission(Limits(slots=1, short_waiting=1))
+    gate, inside, done = threading.Event(), threading.Event(), []
+
+    def blocked():
+        inside.set()
+        gate.wait(5)
+        yield 1
+
+    def short():
+        with admission.short_job():
+            done.append(1)
+
+    threads = run(lambda: finished(admission.long_job(blocked())))
+    inside.wait(5)
+    threads += run(short)
+    until(lambda: admission.load.short_waiting == 1)
+    admission.limits = Limits(slots=2, short_waiting=1, long_running=1, long_waiting=0)
+    until(lambda: done == [1])
+    with pytest.raises(BusyError):
+        next(admission.long_job(steps(1)))
+    gate.set()
+    for thread in threads:
+        thread.join(5)
+    assert admission.load == IDLE
 
 
 def test_too_many_projections_are_refused_at_once():
@@ -500,6 +528,32 @@ def test_the_time_to_come_back_follows_what_jobs_take():
     for _ in range(30):
         finished(admission.long_job(taking(1)))
     assert estimate() == 5
+
+
+def test_draining():
+    """SIGTERM: running projections end after their step with what they have, waiting and new ones are told, sliders go on."""
+    admission, ends = Admission(Limits(long_running=1)), []
+
+    def projection():
+        try:
+            ends.append(finished(admission.long_job(steps(10_000, seconds=0.002))))
+        except BusyError as error:
+            ends.append(str(error))
+
+    threads = run(projection, projection)
+    until(lambda: admission.load == Load(0, 0, 1, 1))
+    start = time.monotonic()
+    assert admission.drain()
+    assert time.monotonic() - start < 2
+    for thread in threads:
+        thread.join(5)
+    assert {type(end) for end in ends} == {list, str}
+    assert all("restarted" in end if isinstance(end, str) else 1 <= len(end) < 10_000 for end in ends)
+    with pytest.raises(BusyError, match="restarted"):
+        next(admission.long_job(steps(1)))
+    with admission.short_job():
+        assert not admission.drain(0.05)
+    assert admission.drain(0.05)
 
 
 # memory

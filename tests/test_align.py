@@ -74,7 +74,7 @@ def test_correction_shrinks_and_moves():
     assert np.allclose(quad, square(200, 150, 110) + np.array([0.1, 0.2]) * 400)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.floats(-180, 180), st.floats(0.2, 8), st.floats(-500, 500), st.floats(-500, 500), st.integers(0, 2**16))
 def test_quad_turns_with_the_face(degrees, factor, x, y, seed):
     """Turn, enlarge and move the landmarks of an odd face: the square does the same."""
@@ -269,12 +269,13 @@ def test_face_picker(astronaut, detector, small_left):
     both = Image.new("RGB", (700, 400), (60, 60, 60))
     both.paste(head, (20 if small_left else 460, 20))
     both.paste(head.resize((330, 360)), (340 if small_left else 20, 20))
-    crops = [align_face(both, detector, 96, face_index=k) for k in (0, 1, 0)]
+    faces = detector(both)
+    crops = [align_face(both, lambda picture: faces, 96, face_index=k) for k in (0, 1)]
     centres = [crop.quad.mean(axis=0)[0] for crop in crops]
     assert bool(centres[0] > 340) is small_left
     assert bool(centres[1] > 340) is not small_left
     assert {crop.num_faces for crop in crops} == {2}
-    assert crops[2].picture.tobytes() == crops[0].picture.tobytes()
+    assert align_face(both, detector, 96).picture.tobytes() == crops[0].picture.tobytes()
 
 
 @pytest.mark.parametrize("index", [2, 10**9, -1])

@@ -72,7 +72,7 @@ def test_sides_are_reduced_alike(detector, astronaut):
 
 @pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "LA"])
 def test_any_mode(detector, astronaut, mode):
-    assert len(detector(astronaut.convert(mode))) == 1
+    assert len(detector(astronaut.crop((130, 20, 330, 220)).convert(mode))) == 1
 
 
 def test_two_faces_largest_first(detector, astronaut):
@@ -145,9 +145,9 @@ def test_tiny_faces_do_no_harm(detector, astronaut, side):
 
 
 def test_threads(detector, astronaut):
-    want = detector(astronaut)[0].box
-    found = []
-    threads = [threading.Thread(target=lambda: found.append(detector(astronaut)[0].box)) for _ in range(4)]
+    head, found = astronaut.crop((130, 20, 330, 220)), []
+    want = detector(head)[0].box
+    threads = [threading.Thread(target=lambda: found.append(detector(head)[0].box)) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -186,7 +186,7 @@ def test_whole_jpegs_stay_whole(size, quality):
                 assert np.array_equal(photos.open_photo(photo), want)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(
     st.sampled_from(sorted(bad_photos.FORMATS)),
     st.lists(st.tuples(st.integers(0, 2**20), st.binary(max_size=8)), min_size=1, max_size=4),
@@ -275,7 +275,8 @@ def test_many_threads_agree(good, bad):
     assert warnings.filters == filters
 
 
-def test_few_photos_are_decoded_at_once(monkeypatch):
+@pytest.mark.parametrize(("large", "at_once"), [(False, photos.DECODERS), (True, 1)])
+def test_few_photos_are_decoded_at_once(monkeypatch, large, at_once):
     now, most = [0], [0]
     lock = threading.Lock()
     inner = photos._decode
@@ -292,19 +293,30 @@ def test_few_photos_are_decoded_at_once(monkeypatch):
                 now[0] -= 1
 
     monkeypatch.setattr(photos, "_decode", counted)
-    threads = [threading.Thread(target=photos.open_photo, args=(jpeg(),)) for _ in range(10)]
+    if large:
+        monkeypatch.setattr(photos, "LARGE_PIXELS", 1000)
+    threads = [threading.Thread(target=photos.open_photo, args=(jpeg(),)) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert most[0] == photos.DECODERS
+    assert most[0] == at_once
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_who_waits_too_long_to_be_decoded_is_told(monkeypatch, large):
     monkeypatch.setattr(photos, "DECODER_WAIT", 0.01)
-    for _ in range(photos.DECODERS):
-        photos._decoding.acquire()
-    with pytest.raises(BusyError, match="again in"):
-        photos.open_photo(jpeg())
-    for _ in range(photos.DECODERS):
-        photos._decoding.release()
+    if large:
+        monkeypatch.setattr(photos, "LARGE_PIXELS", 1000)
+    turn = photos._decoding_large if large else photos._decoding
+    count = 1 if large else photos.DECODERS
+    for _ in range(count):
+        turn.acquire()
+    for _ in range(3):
+        with pytest.raises(BusyError, match="again in"):
+            photos.open_photo(jpeg())
+    for _ in range(count):
+        turn.release()
     photos.open_photo(jpeg())
 
 

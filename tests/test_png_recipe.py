@@ -126,7 +126,7 @@ def test_bombs_are_not_unpacked(saved):
     assert time.perf_counter() - start < 2
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.integers(0, 10_000), st.binary(min_size=1, max_size=6))
 def test_damaged_files(position, piece):
     data = bytearray(embed(Image.new("RGB", (32, 32)), RECIPE))

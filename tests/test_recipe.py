@@ -58,7 +58,7 @@ def code(rows=4, dims=8, seed=0):
     return PhotoCode(np.random.default_rng(seed).standard_normal((rows, dims)).astype(np.float32))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(any_recipe())
 def test_text_round_trip(recipe):
     text = recipe.to_text()
@@ -146,7 +146,7 @@ def test_bad_texts_are_refused(name):
     refusal(from_text, BAD_TEXTS[name])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.integers(0, len(FULL) - 1), st.characters() | st.just(""), st.booleans())
 def test_tampered_text_is_another_recipe_or_none(position, character, inserted):
     """A changed text gives a valid recipe whose text reads back, or a message; never half of the old one."""
@@ -159,7 +159,7 @@ def test_tampered_text_is_another_recipe_or_none(position, character, inserted):
     assert from_text(recipe.to_text()) == recipe
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_is_a_recipe_or_refused(text):
     try:
@@ -271,7 +271,7 @@ def test_bad_files_are_refused(name):
     refusal(from_json, BAD_FILES[name])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.data())
 def test_tampered_files_keep_the_code_whole(data):
     """A changed file is refused, or what was changed says nothing; the code is never another."""

@@ -116,7 +116,7 @@ numbers = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(numbers, st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_number_is_what_it_says(value, a, b):
     limits = Range(min(a, b), max(a, b), a)
@@ -127,7 +127,7 @@ def test_number_is_what_it_says(value, a, b):
         message_of(validate.number, "value", value, limits)
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(numbers, st.integers(-(2**40), 2**40), st.integers(0, 2**40))
 def test_integer_is_what_it_says(value, low, width):
     limits = Range(low, low + width, low)
@@ -147,7 +147,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(json_values)
 def test_any_json_gives_a_value_or_a_message(value):
     calls = (
@@ -166,7 +166,7 @@ def test_any_json_gives_a_value_or_a_message(value):
             message_of(call)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(-10, 10), max_size=8))
 def test_strengths(values):
     if len(values) > 6:
@@ -179,7 +179,7 @@ def test_strengths(values):
     assert validate.strengths(got, 6) == got
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.text(max_size=60))
 def test_shown_is_harmless(text):
     for value in (text, [text], {text: text}):
