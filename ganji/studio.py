@@ -1,0 +1,385 @@
+"""Studio: the loaded models, one method per user action. The only stateful object of the core.
+
+Every picture is a function of a Recipe (recipe.py) and, for a photo, of the face code that only its owner holds; so any
+picture can be made again. Nothing here belongs to one visitor.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from PIL import Image
+
+from ganji import images, latents, project, validate
+from ganji.align import AlignedFace, align_by_points, align_face
+from ganji.bank import LatentBank, codes
+from ganji.blend import BlendCut, BlendPreset, blend_generators, blend_presets
+from ganji.codebook import Codebook
+from ganji.detect import FaceDetector, MTCNNDetector
+from ganji.errors import DirectionsError, InputError, WeightsError
+from ganji.factorize import Directions, move
+from ganji.manifest import Bundle
+from ganji.networks.generator import Generator, use_channels_last
+from ganji.precision import prefers_bfloat16
+from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
+from ganji.weights import WeightStore
+
+BLENDS_KEPT = 3
+BANK_CANDIDATES = 8
+STYLE_GROUPS = ("set", "colour")
+
+
+@dataclass(frozen=True)
+class Painted:
+    """A finished picture, RGB at full size, and what makes it again."""
+
+    picture: Image.Image
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Projected:
+    """What a projection found.
+
+    Attributes:
+        reconstruction: the face generator's picture of the code, RGB.
+        code: the face code; it belongs to the photo's owner.
+        distance: LPIPS (AlexNet) to the aligned photo. pixel_error: mean absolute difference, 0..1.
+        steps, seconds: what it took. device: where. mode: "fast" or "portrait".
+    """
+
+    reconstruction: Image.Image
+    code: PhotoCode
+    distance: float
+    pixel_error: float
+    steps: int
+    seconds: float
+    device: str
+    mode: str
+
+    @property
+    def verdict(self) -> str:
+        """The distance in a word: "close", "fair" or "rough"."""
+        return next(word for limit, word in VERDICTS if self.distance <= limit)
+
+
+VERDICTS = ((0.25, "close"), (0.40, "fair"), (float("inf"), "rough"))
+
+
+class Studio:
+    """The models of one bundle, ready to use.
+
+    Args:
+        store, bundle: from weights.open_store.
+        device: "cpu", "cuda", or None for CUDA where there is one.
+        detector: finds faces; MTCNN by default.
+    Raises:
+        WeightsError: a file is missing, damaged, or not what the manifest says.
+    """
+
+    def __init__(self, store: WeightStore, bundle: Bundle, *, device: str | None = None, detector: FaceDetector | None = None):
+        self.bundle, self.store = bundle, store
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.detector = detector or MTCNNDetector(self.device)
+        self.face, self.emoji, self.emoji_blend = self._load_generators()
+        self.space = latents.w_statistics(self.face, activated=True)
+        self._emoji_mean = latents.w_statistics(self.emoji).mean
+        self.codebook: Codebook | None = self._load("codebook", store.codebook)
+        self.sliders_off = ""  # why there are none
+        self.directions = {
+            "emoji": self._load_directions("emoji_directions", self.emoji),
+            "emojified": self._load_directions("emoji_blend_directions", self.emoji_blend),
+        }
+        self.perceptual = self._load("perceptual", store.perceptual)
+        self.bank: LatentBank | None = self._load("bank", store.bank)
+        self.weights_id = f"{bundle.name}.{store.digest(bundle)[:12]}"
+        self._blends: OrderedDict[BlendCut, Generator] = OrderedDict()
+        self._lock = threading.Lock()
+        self._projector: tuple[Generator, torch.nn.Module] | None = None
+
+    def _load_generators(self) -> tuple[Generator, Generator, Generator]:
+        """face, emoji and emoji_blend; a file that serves two roles is loaded once."""
+        loaded: dict[str, Generator] = {}
+        for role in ("face", "emoji", "emoji_blend"):
+            name = self.bundle.roles[role]
+            if name not in loaded:
+                generator = self.store.generator(name).to(self.device)
+                use_channels_last(generator)
+                loaded[name] = generator
+        return tuple(loaded[self.bundle.roles[role]] for role in ("face", "emoji", "emoji_blend"))  # type: ignore[return-value]
+
+    def _load(self, role, reader):  # type: ignore[no-untyped-def]
+        """What `reader` makes of a role's file, on the device, or None if the bundle has none."""
+        name = self.bundle.roles.get(role)
+        if name is None:
+            return None
+        value = reader(name)
+        return value.to(self.device) if hasattr(value, "to") else value
+
+    def _load_directions(self, role: str, generator: Generator) -> Directions:
+        """The sliders of a generator; none, and the reason in `sliders_off`, if they belong to another one."""
+        directions = self._load(role, self.store.directions)
+        if directions is None:
+            return Directions(())
+        try:
+            directions.check(generator)
+        except DirectionsError as error:
+            self.sliders_off = str(error)
+            return Directions(())
+        return directions
+
+    # what can be chosen
+
+    @property
+    def img_resolution(self) -> int:
+        """Side of every picture, in pixels."""
+        return self.face.config.img_resolution
+
+    @property
+    def cuts(self) -> tuple[BlendPreset, ...]:
+        """The cut points on offer, from all emoji to nearly all face."""
+        return blend_presets(self.face.config)
+
+    @property
+    def styles(self) -> tuple[str, ...]:
+        """Names of the style swatches, "<set>-<colour>"; the first is the default. Empty for bundles without a codebook."""
+        if self.codebook is None:
+            return ()
+        sets, colours = (self.codebook.group(name).labels for name in STYLE_GROUPS)
+        return tuple(f"{s}-{c}" for s in sets for c in colours)
+
+    # actions
+
+    def generate(self, seed: int, count: int = 1, truncation_psi: float = validate.TRUNCATION_PSI.default) -> Iterator[Painted]:
+        """Random emoji: picture i is seed + i, whatever the count. Yields them one by one.
+
+        Raises:
+            InputError: a value out of range, or the last seed is.
+        """
+        seed = validate.integer("seed", seed, validate.SEED)
+        count = validate.integer("count", count, validate.COUNT)
+        psi = validate.number("truncation_psi", truncation_psi, validate.TRUNCATION_PSI)
+        validate.integer("the last seed", seed + count - 1, validate.SEED)
+        for k in range(count):
+            yield self.render(Recipe("emoji", seed=seed + k, truncation_psi=psi, weights=self.weights_id))
+
+    def render(self, recipe: Recipe, code: PhotoCode | None = None) -> Painted:
+        """Paint a recipe: float32, one picture at a time, so that it comes out the same for everybody on one machine.
+
+        Args:
+            code: the face code of a photo, if the recipe is of one.
+        Raises:
+            InputError: the recipe asks for something that this bundle does not have; a photo's code is missing or another.
+        """
+        generator = self._generator_of(recipe)
+        w_plus = self._code_of(recipe, generator, code)
+        sliders = self.directions.get(recipe.kind, Directions(()))
+        if any(recipe.strengths):
+            validate.strengths(list(recipe.strengths), len(sliders))
+            w_plus = move(w_plus, sliders, recipe.strengths)
+        with torch.no_grad():
+            picture = images.to_pil(generator.synthesis(w_plus))[0]
+        return Painted(picture, replace(recipe, weights=self.weights_id))
+
+    def align(
+        self, photo: Image.Image, *, face_index: int = 0, points: tuple[tuple[float, float], ...] | None = None
+    ) -> AlignedFace:
+        """Crop a photo's face as the face generator knows it.
+
+        Args:
+            points: left eye, right eye and mouth, marked by hand; None: found.
+        """
+        if points is not None:
+            return align_by_points(photo, *points, self.img_resolution)
+        return align_face(photo, self.detector, self.img_resolution, face_index=face_index)
+
+    def project(
+        self,
+        aligned: Image.Image,
+        mode: str = "fast",
+        *,
+        state: project.ProjectionState | None = None,
+        deadline: float | None = None,
+    ) -> Iterator[project.ProjectionStep]:
+        """Look for the code of an aligned face, step by step; `finish` makes the last step presentable.
+
+        Args:
+            mode: "fast" (enough for emoji) or "portrait".
+            state: go on from an earlier step's state.
+        Raises:
+            InputError: no such mode. WeightsError: the bundle has no perceptual network.
+        """
+        validate.choice("mode", mode, tuple(project.MODES))
+        generator, distance = self._projection_networks()
+        target = images.to_tensor(aligned).to(self.device)
+        if state is None:
+            state = project.start_from(self._starts(target), self.space, generator.config.num_ws)
+        options = project.with_deadline(project.MODES[mode], deadline)
+        mask = project.face_mask(self.img_resolution).to(self.device)
+        yield from project.project(generator, target, distance, options, space=self.space, state=state, mask=mask)
+
+    def preview(self, step: project.ProjectionStep) -> Image.Image:
+        """What a projection's code looks like now, enlarged to full size."""
+        picture = images.to_pil(step.picture)[0]
+        return picture.resize((self.img_resolution, self.img_resolution), Image.Resampling.BICUBIC)
+
+    def finish(self, aligned: Image.Image, step: project.ProjectionStep, mode: str, seconds: float | None = None) -> Projected:
+        """The result of a projection: its picture in float32 and how good it is."""
+        assert self.perceptual is not None
+        target = images.to_tensor(aligned).to(self.device)
+        with torch.no_grad():
+            picture = self.face.synthesis(step.w_plus.to(self.device))
+            distance = float(self.perceptual(picture.clamp(-1, 1), target))
+        error = float((picture.clamp(-1, 1) - target).abs().mean()) / 2
+        code = PhotoCode(project.w_plus_array(step.w_plus))
+        took = step.seconds if seconds is None else seconds
+        return Projected(images.to_pil(picture)[0], code, distance, error, step.index + 1, took, str(self.device), mode)
+
+    def emojified(
+        self,
+        *,
+        seed: int | None = None,
+        code: PhotoCode | None = None,
+        truncation_psi: float = validate.TRUNCATION_PSI.default,
+        num_face_layers: int = 0,
+        blend_strength: float = 1.0,
+        style: str = DEFAULT_STYLE,
+    ) -> Recipe:
+        """The recipe of a face, random or a photo's, as an emoji.
+
+        Raises:
+            InputError: a value out of range, an unknown style, neither or both of seed and code.
+        """
+        if (seed is None) == (code is None):
+            raise InputError("Give either a seed or a photo's face code.")
+        layers = validate.Range(0, len(self.face.config.layer_order), 0)
+        recipe = Recipe(
+            "emojified",
+            seed=None if seed is None else validate.integer("seed", seed, validate.SEED),
+            photo=None if code is None else code.digest,
+            truncation_psi=validate.number("truncation_psi", truncation_psi, validate.TRUNCATION_PSI),
+            num_face_layers=validate.integer("cut", num_face_layers, layers),
+            blend_strength=validate.number("strength", blend_strength, validate.BLEND_STRENGTH),
+            style=validate.text("style", style, 60),
+            weights=self.weights_id,
+        )
+        self._check_style(recipe.style)
+        return recipe
+
+    def face_recipe(self, *, seed: int, truncation_psi: float = validate.TRUNCATION_PSI.default) -> Recipe:
+        """The recipe of a random face."""
+        psi = validate.number("truncation_psi", truncation_psi, validate.TRUNCATION_PSI)
+        return Recipe("face", seed=validate.integer("seed", seed, validate.SEED), truncation_psi=psi, weights=self.weights_id)
+
+    # how recipes become codes
+
+    def _generator_of(self, recipe: Recipe) -> Generator:
+        if recipe.kind == "emoji":
+            return self.emoji
+        if recipe.kind == "face":
+            return self.face
+        cut = BlendCut(recipe.num_face_layers, recipe.blend_strength)
+        if cut == BlendCut(0):
+            return self.emoji_blend
+        with self._lock:
+            if cut not in self._blends:
+                generator = blend_generators(self.face, self.emoji_blend, cut)
+                use_channels_last(generator)
+                self._blends[cut] = generator
+                while len(self._blends) > BLENDS_KEPT:
+                    self._blends.popitem(last=False)
+            self._blends.move_to_end(cut)
+            return self._blends[cut]
+
+    def _code_of(self, recipe: Recipe, generator: Generator, code: PhotoCode | None) -> torch.Tensor:
+        """w_plus [1, num_ws, w_dim] of a recipe, before sliders."""
+        num_ws = generator.config.num_ws
+        if recipe.kind == "emoji":
+            assert recipe.seed is not None
+            return latents.to_w_plus(self._emoji_w(recipe.seed, recipe.truncation_psi), num_ws)
+        w_plus = self._face_code(recipe, code)
+        if recipe.kind == "face":
+            return w_plus
+        w_face = project.tied(w_plus, self.space)
+        style_row = next((p.style_row for p in self.cuts if p.style_row and p.cut == BlendCut(recipe.num_face_layers, recipe.blend_strength)), None)
+        style_row = style_row or self.emoji_blend.config.style_row or num_ws
+        fine = latents.to_w_plus(self._style_w(recipe.style, w_face), num_ws)
+        return latents.mix(latents.to_w_plus(w_face, num_ws), fine, style_row)
+
+    def _face_code(self, recipe: Recipe, code: PhotoCode | None) -> torch.Tensor:
+        """w_plus of the face that a recipe starts from."""
+        config = self.face.config
+        if recipe.photo is None:
+            assert recipe.seed is not None
+            w = latents.w_from_seeds(self.face, [recipe.seed])
+            return latents.to_w_plus(latents.truncate(w, self.space.mean, recipe.truncation_psi), config.num_ws)
+        if code is None:
+            raise InputError("This picture comes from a photo; open the recipe file that holds its face code.")
+        if code.digest != recipe.photo or code.w_plus.shape != (config.num_ws, config.w_dim):
+            raise InputError("This face code is not the one that the recipe names.")
+        return torch.from_numpy(code.w_plus.copy())[None].to(self.device)
+
+    def _emoji_w(self, seed: int, truncation_psi: float) -> torch.Tensor:
+        """[1, w_dim]: truncated towards the middle of what the code draws, or towards the mean without a codebook."""
+        w = latents.w_from_seeds(self.emoji, [seed])
+        centre = self._emoji_mean if self.codebook is None else self.codebook.centres(w)
+        return latents.truncate(w, centre, truncation_psi)
+
+    def _style_w(self, style: str, w_face: torch.Tensor) -> torch.Tensor:
+        """[1, w_dim]: the code for the rows that draw the style."""
+        self._check_style(style)
+        if style.startswith("seed:"):
+            w = self._emoji_w(int(style[5:]), 1.0)
+        elif style == "face" or self.codebook is None:
+            w = w_face
+        else:
+            name = self.styles[0] if style == DEFAULT_STYLE else style
+            set_name, _, colour = name.rpartition("-")
+            return self.codebook.code({"set": set_name, "colour": colour})
+        return w if self.codebook is None else self.codebook.centres(w, STYLE_GROUPS)
+
+    def _check_style(self, style: str) -> None:
+        if style.startswith("seed:"):
+            digits = style[5:]
+            validate.integer("the style's seed", int(digits) if digits.isdecimal() and len(digits) < 12 else digits, validate.SEED)
+        elif style not in (DEFAULT_STYLE, "face", *self.styles):
+            raise InputError(f"The style must be a swatch such as {(self.styles or ('face',))[0]}, face, or seed:N; not {validate.shown(style)}.")
+
+    # projection's own networks
+
+    def _projection_networks(self):  # type: ignore[no-untyped-def]
+        """(face generator, LPIPS) in the precision that this machine is quick at, made at first use."""
+        if self.perceptual is None:
+            raise WeightsError("This bundle has no perceptual network, so photos cannot be projected.")
+        with self._lock:
+            if self._projector is None:
+                networks = (self.face, self.perceptual)
+                if prefers_bfloat16(self.device):
+                    networks = tuple(copy.deepcopy(network).bfloat16() for network in networks)
+                self._projector = networks
+            return self._projector
+
+    def _starts(self, target: torch.Tensor) -> torch.Tensor | None:
+        """Codes to start from: the bank's nearest; None without a bank."""
+        if self.bank is None:
+            return None
+        seeds = self.bank.nearest(target, self.perceptual, BANK_CANDIDATES)
+        return codes(seeds, self.bank.truncation_psi, self.face, self.space.mean)
+
+
+def open_studio(device: str | None = None) -> Studio:
+    """The studio that the environment asks for (weights.Settings)."""
+    from ganji import hub
+    from ganji.weights import open_store
+
+    start = time.monotonic()
+    store, bundle = open_store(fetch=hub.fetch)
+    studio = Studio(store, bundle, device=device)
+    studio.load_seconds = time.monotonic() - start  # type: ignore[attr-defined]
+    return studio
