@@ -1,0 +1,80 @@
+"""One process of the app: loads the models while the page is open already, and ends in good order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import suppress
+from dataclasses import replace
+
+from ganji import validate
+from ganji.loading import BackgroundLoad
+from ganji.privacy import TempFolder
+from ganji.service import Service
+from ganji.studio import Studio, open_studio
+from ganji.ui import health, texts, theme
+from ganji.ui.components import ASSETS
+from ganji.ui.page import App
+from ganji.ui.showcase import Showcase
+
+logger = logging.getLogger(__name__)
+
+DRAIN_SECONDS = 6.0
+QUEUE_SIZE = 200  # events of all kinds; photos have their own limit in ganji.admission
+GPU_SLOTS = 2
+
+
+def build() -> tuple[App, BackgroundLoad[Studio]]:
+    """The page and the load that it waits for; the load is not started."""
+    load: BackgroundLoad[Studio] = BackgroundLoad(open_studio)
+    service = Service(lambda: load.value)
+    return App(service, load, Showcase(service)), load
+
+
+def serve(folder: TempFolder) -> None:
+    """Serve until a signal comes. Call it in the main thread.
+
+    Args:
+        folder: where Gradio keeps its files.
+    """
+    app, load = build()
+    service = app.service
+    for purge in (service.purge, app.page.desk.purge):
+        folder.purge_with(purge)
+    folder.start_sweeping()
+    load.start()
+    threading.Thread(target=_when_loaded, args=(app, load), name="ganji-warm-up", daemon=True).start()
+    on_space = bool(os.environ.get("SPACE_ID"))
+    with_metrics = os.environ.get("GANJI_METRICS", "") == "1"
+    app.blocks.queue(max_size=QUEUE_SIZE, default_concurrency_limit=None, api_open=False).launch(
+        server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1"),
+        server_port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
+        prevent_thread_lock=True,
+        show_error=False,
+        enable_monitoring=False,
+        quiet=True,
+        pwa=False,
+        max_file_size=validate.MAX_PHOTO_BYTES,
+        footer_links=["api"],
+        favicon_path=str(ASSETS / "icon.png"),
+        theme=theme.theme(),
+        css=theme.css(),
+        i18n=texts.I18N,
+        app_kwargs={"routes": health.routes(service, lambda: load.state, with_metrics=with_metrics)},
+    )
+    folder.keep_present()
+    folder.wipe_at_exit(before=lambda: service.drain(DRAIN_SECONDS))
+    print(f"GAN-ji is on {app.blocks.local_url}", flush=True)
+    with suppress(KeyboardInterrupt):
+        threading.Event().wait()
+
+
+def _when_loaded(app: App, load: BackgroundLoad[Studio]) -> None:
+    """Fit the limits to the device, and make what every visitor sees first."""
+    if not load.wait().ready:
+        return
+    if load.value.device.type == "cuda":
+        app.service.admission.limits = replace(app.service.admission.limits, slots=GPU_SLOTS)
+    logger.info("models loaded")
+    app.showcase.warm_up()
