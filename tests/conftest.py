@@ -8,8 +8,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest
 import torch
 
+from tests.app_process import running_app
 from tests.helpers import TINY, make_generator
-
 
 torch.set_num_threads(1)  # tiny networks: a second thread only waits
 
@@ -22,3 +22,10 @@ def family(request):
 @pytest.fixture
 def tiny_generator(family):
     return make_generator(TINY[family])
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory):
+    """The app with its default weights, started once for all tests that need it."""
+    with running_app(tmp_path_factory.mktemp("app")) as running:
+        yield running

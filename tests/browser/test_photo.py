@@ -1,0 +1,50 @@
+"""The main job: a real photo becomes an emoji on the page, a slider moves it, and it is saved."""
+
+import re
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect
+from skimage import data
+
+from ganji.png_recipe import extract
+from tests.browser.conftest import DESKTOP
+from tests.browser.steps import downloaded, shown_bytes, tab
+
+pytestmark = pytest.mark.browser
+SEARCH = 150_000  # ms that a photo may take on a busy machine
+
+
+def test_a_photo_becomes_an_emoji_a_slider_moves_it_and_it_is_saved(open_page, tmp_path):
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    page = open_page(DESKTOP).page
+    first = shown_bytes(page)
+    page.set_input_files("#photo input[type=file]", path)
+    pictures = page.locator("#result .panels figure")
+    expect(page.locator("#result")).to_contain_text("LPIPS", timeout=SEARCH)
+    expect(pictures).to_have_count(3)
+    for caption, figure in zip(("Your photo, aligned", "What the model sees", "The emoji"), pictures.all()):
+        expect(figure.locator("figcaption")).to_have_text(caption)
+        assert figure.locator("img").evaluate("(img) => img.complete && img.naturalWidth") >= 200
+    expect(page.locator("#picture figcaption")).to_have_text("Your photo as an emoji")
+    emoji = shown_bytes(page)
+    assert emoji != first
+    recipe = extract(emoji)
+    assert recipe.photo
+
+    tab(page, "customize")
+    slider = page.locator("#sliders input[type=range]").first
+    expect(slider).to_be_enabled()
+    slider.focus()
+    for _ in range(8):
+        page.keyboard.press("ArrowRight")
+    expect(page.locator("#picture figcaption")).to_have_text("Your photo as an emoji, customized")
+    expect(page).to_have_url(re.compile(r"move=0:4(&|$)"))
+    moved = shown_bytes(page)
+    assert extract(moved).strengths == (4.0,)
+    assert extract(moved).photo == recipe.photo
+
+    name, saved = downloaded(page, "#save-png")
+    assert name == "ganji-emojified-photo-customized.png"
+    assert saved == moved
