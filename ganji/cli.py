@@ -29,7 +29,6 @@ COMMANDS = {
     "deploy": ("deploy", "create or update a Space"),
     "data": ("data", "make training data"),
     "train": ("train", "train a generator"),
-    "evaluate": ("evaluate", "measure a generator"),
 }
 
 

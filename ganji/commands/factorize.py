@@ -6,6 +6,8 @@
 and fine where the generator knows where its style begins, all rows otherwise, or those given as --rows 0:4 --rows 4:14.
 --rule rosinality follows its public script: one group, not normalised, numbered as in its factor.pt.
 --factor takes such a factor.pt over, after proving that it belongs to the generator.
+--named FOLDER puts named directions before them, fitted to what is measured in a folder of `data faces` with expressions,
+or of `data drawings`.
 --calibrate makes strength 1 change pictures equally much along every slider (LPIPS, a few minutes).
 """
 
@@ -20,8 +22,10 @@ import torch
 from ganji.checksums import short_name
 from ganji.commands.convert import add_listing_arguments, list_file, prepare_output
 from ganji.errors import DirectionsError, InputError
-from ganji.factorize import MAX_RESIDUAL, Directions, affine_digest, calibrate, eigen_residual, factorize
+from ganji.factorize import MAX_RESIDUAL, Direction, Directions, affine_digest, calibrate, eigen_residual, factorize
 from ganji.formats import native, rosinality
+from ganji.latents import w_statistics
+from ganji.named_directions import named_directions
 from ganji.networks.generator import Generator
 
 DIRECTION_ROLES = ("emoji_directions", "emoji_blend_directions")
@@ -36,6 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", action="append", metavar="A:B", help="rows A to B-1 of w_plus; may be repeated")
     parser.add_argument("--count", type=int, help=f"directions of each range (sefa: {SEFA_COUNT}; rosinality: all)")
     parser.add_argument("--factor", type=Path, help="take over this factor.pt of rosinality")
+    parser.add_argument("--named", type=Path, metavar="FOLDER", help="also fit named directions to a folder of `data`")
     parser.add_argument("--calibrate", action="store_true", help="equal LPIPS for strength 1 along each direction")
     parser.add_argument("--target", type=float, default=0.05, help="that LPIPS (0.05)")
     parser.add_argument("--seeds", type=int, default=64, help="pictures that it is measured on (64)")
@@ -60,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         found = factorize(generator, rule="rosinality", count=args.count)
     else:
         found = by_ranges(generator, ranges(generator, args.rows), args.count or SEFA_COUNT)
+    if args.named is not None:
+        found = replace(found, items=(*named(generator, args.named), *found.items))
     if args.calibrate:
         seeds, side = range(args.seeds), args.resolution
         found = calibrate(generator, found, _perceptual(), seeds=seeds, target=args.target, resolution=side)
@@ -68,6 +75,18 @@ def run(args: argparse.Namespace) -> int:
     print(f"{short_name(args.out)}: {len(found)} directions by the rule {found.method}")
     list_file(args, f"Sliders of {short_name(args.source)}")
     return 0
+
+
+def named(generator: Generator, folder: Path) -> list[Direction]:
+    """Directions fitted to a folder's measures; they move the rows that carry the expression."""
+    from ganji.data.direction_measures import load_measures
+
+    w, measures = load_measures(folder)
+    rows = (0, generator.config.style_row or generator.config.num_ws)
+    found = named_directions(w, measures, w_statistics(generator), rows)
+    for direction in found:
+        print(f"{direction.name}: R2 {direction.value:.2f} on held-out codes")
+    return found
 
 
 def ranges(generator: Generator, wished: list[str] | None) -> dict[str, tuple[int, int]]:

@@ -8,6 +8,7 @@ Landmark numbers are MediaPipe's.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -60,6 +61,11 @@ class Expressions:
     def found(self) -> np.ndarray:
         """[N] bool: a face was found."""
         return np.isfinite(self.gap)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Expressions]) -> Expressions:
+        """Those of several folders, one after the other."""
+        return cls(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)})
 
     def row(self, index: int) -> dict[str, float]:
         """One face's measures by name."""

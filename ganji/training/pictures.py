@@ -51,16 +51,10 @@ class PictureFolder:
 
     def __init__(self, folder: Path, *, minimum: int = MIN_PICTURES):
         self.folder = folder
-        try:
-            index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-            self.size = int(index["size"])
-            self.entries: list[dict[str, Any]] = list(index["images"])
-            known = index["format"] == FORMAT
-        except (OSError, ValueError, KeyError, TypeError):
-            raise InputError(
-                f"{folder.name}/ holds no index.json of `python -m ganji data`; make one with `data folder`."
-            ) from None
-        if not known or len(self.entries) < minimum:
+        index = read_index(folder)
+        self.size = int(index["size"])
+        self.entries: list[dict[str, Any]] = list(index["images"])
+        if len(self.entries) < minimum:
             raise InputError(f"{folder.name}/ holds {len(self.entries)} pictures; training needs at least {minimum}.")
         self.pixels = self._open_cache()
 
@@ -80,14 +74,10 @@ class PictureFolder:
         Raises:
             InputError: the folder has none, or not one per picture.
         """
-        try:
-            state = load_file(self.folder / "codes.safetensors")
-            coarse, fine = state["w_coarse"].float(), state.get("w_fine", state["w_coarse"]).float()
-        except (OSError, KeyError, SafetensorError):
-            raise InputError(f"{self.folder.name}/ has no codes.safetensors, which a paired target needs.") from None
-        if coarse.shape != fine.shape or len(coarse) != len(self):
+        codes = read_codes(self.folder)
+        if len(codes.coarse) != len(self):
             raise InputError(f"{self.folder.name}/codes.safetensors does not have one code per picture.")
-        return Codes(coarse, fine)
+        return codes
 
     def _open_cache(self) -> np.ndarray:
         """The decoded pictures [N, size, size, 3] uint8, memory-mapped; decoded once."""
@@ -109,6 +99,37 @@ class PictureFolder:
         pixels.flush()
         part.rename(cache)
         return np.load(cache, mmap_mode="r")
+
+
+def read_index(folder: Path) -> dict[str, Any]:
+    """`index.json` of a folder.
+
+    Raises:
+        InputError: there is none of ours.
+    """
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        if index["format"] == FORMAT and int(index["size"]) and isinstance(index["images"], list):
+            return index
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError(f"{folder.name}/ holds no index.json of `python -m ganji data`; make one with `data folder`.")
+
+
+def read_codes(folder: Path) -> Codes:
+    """`codes.safetensors` of a folder.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    try:
+        state = load_file(folder / "codes.safetensors")
+        coarse, fine = state["w_coarse"].float(), state.get("w_fine", state["w_coarse"]).float()
+    except (OSError, KeyError, SafetensorError):
+        raise InputError(f"{folder.name}/ has no codes.safetensors, which a paired target needs.") from None
+    if coarse.shape != fine.shape:
+        raise InputError(f"{folder.name}/codes.safetensors has codes of two shapes.")
+    return Codes(coarse, fine)
 
 
 def write_index(folder: Path, size: int, entries: list[dict[str, Any]], **header: Any) -> None:

