@@ -33,13 +33,17 @@ def running_app(folder, root=ROOT, variables=None):
     """
     port = _free_port()
     log = Path(folder) / "app.log"
-    environment = os.environ | {
-        "GRADIO_SERVER_NAME": "127.0.0.1",
-        "GRADIO_SERVER_PORT": str(port),
-        "GANJI_TEMP_DIR": str(Path(folder) / "temp"),
-        "HF_HUB_OFFLINE": "1",
-        "PYTHONUNBUFFERED": "1",
-    } | (variables or {})
+    environment = (
+        os.environ
+        | {
+            "GRADIO_SERVER_NAME": "127.0.0.1",
+            "GRADIO_SERVER_PORT": str(port),
+            "GANJI_TEMP_DIR": str(Path(folder) / "temp"),
+            "HF_HUB_OFFLINE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        | (variables or {})
+    )
     environment.pop("SPACE_ID", None)
     with log.open("wb") as stream:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=root, env=environment, stdout=stream, stderr=stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import threading
@@ -13,7 +14,7 @@ from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
 from ganji.studio import Studio, open_studio
-from ganji.ui import health, texts, theme
+from ganji.ui import health, mcp_tools, texts, theme
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
@@ -55,6 +56,7 @@ def serve(folder: TempFolder) -> None:
         enable_monitoring=False,
         quiet=True,
         pwa=False,
+        mcp_server=importlib.util.find_spec("mcp") is not None,  # the endpoints as tools at /gradio_api/mcp/
         max_file_size=validate.MAX_PHOTO_BYTES,
         footer_links=["api"],
         favicon_path=str(ASSETS / "icon.png"),
@@ -63,6 +65,7 @@ def serve(folder: TempFolder) -> None:
         i18n=texts.I18N,
         app_kwargs={"routes": health.routes(service, lambda: load.state, with_metrics=with_metrics)},
     )
+    mcp_tools.show_pictures(app.blocks.mcp_server_obj)
     folder.keep_present()
     folder.wipe_at_exit(before=lambda: service.drain(DRAIN_SECONDS))
     print(f"GAN-ji is on {app.blocks.local_url}", flush=True)
