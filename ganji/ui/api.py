@@ -127,7 +127,7 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
 
 
 def _emojify_photo(
-    service: Service, photo: FileData, mode: str, cut: int, strength: float, style: str
+    service: Service, photo: FileData, mode: str, cut: int, strength: float, style: str, *, with_news: bool = True
 ) -> Iterator[dict]:
     """What /project_photo yields."""
     service.studio.emojified(seed=0, num_face_layers=cut, blend_strength=strength, style=style)
