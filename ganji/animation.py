@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from PIL import Image
 
@@ -37,7 +38,7 @@ def attempts(frames: Sequence[Image.Image], kind: str, stays: Sequence[float]) -
         some = [frames[max(range(k, min(k + group, len(frames))), key=stays.__getitem__)] for k in starts]
         longer = [sum(stays[k : k + group]) for k in starts]
         for loss in LOSSES[kind]:
-            yield lambda some=some, longer=longer, loss=loss: _WRITERS[kind](some, longer, loss)
+            yield partial(_WRITERS[kind], some, longer, loss)
 
 
 def _gif(frames: list[Image.Image], stays: list[float], colours: int) -> bytes:

@@ -89,7 +89,13 @@ def codes(bank_seeds: Sequence[int], truncation_psi: float, generator: Generator
 
 @torch.no_grad()
 def build_bank(
-    generator: Generator, distance: LPIPS, seeds: Sequence[int], *, truncation_psi: float, count: int = 64, batch_size: int = 32
+    generator: Generator,
+    distance: LPIPS,
+    seeds: Sequence[int],
+    *,
+    truncation_psi: float,
+    count: int = 64,
+    batch_size: int = 32,
 ) -> Iterator[int | LatentBank]:
     """Describe the pictures of `seeds`. Yields how many are done, and at the end the bank.
 

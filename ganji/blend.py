@@ -67,7 +67,7 @@ def blend_generators(face: Generator, emoji: Generator, cut: BlendCut) -> Genera
     target_config = replace(emoji.config, preview_resolutions=())
     blended = build_generator(target_config).to(next(face.parameters()).device).requires_grad_(False)
     ours, theirs, target = face.state_dict(), emoji.state_dict(), blended.state_dict()
-    strength_of = {}
+    strength_of: dict[str, float] = {}
     for index, layer in enumerate(config.layer_order):
         strength = 0.0 if index < cut.num_face_layers else cut.strength
         strength_of |= dict.fromkeys(layer.parameters, strength)

@@ -80,7 +80,9 @@ def _undo_activation(w: torch.Tensor) -> torch.Tensor:
 
 
 @torch.no_grad()
-def w_statistics(generator: Generator, *, activated: bool = False, num_samples: int = STATISTICS_SAMPLES) -> WStatistics:
+def w_statistics(
+    generator: Generator, *, activated: bool = False, num_samples: int = STATISTICS_SAMPLES
+) -> WStatistics:
     """Statistics of `num_samples` seeded codes, by an eigendecomposition of their covariance in float64."""
     device = next(generator.style.parameters()).device
     z = np.random.default_rng(STATISTICS_SEED).standard_normal((num_samples, generator.config.z_dim), dtype=np.float32)

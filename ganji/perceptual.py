@@ -37,11 +37,22 @@ class Distance(Protocol):
     def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor: ...
 
 
+class _Weights(nn.Module):
+    """How much each channel of a tap counts."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((width,), 1 / width))
+
+
 class LPIPS(nn.Module):
     """Learned perceptual distance, version 0.1.
 
     Smallest picture: 32 px for AlexNet, 16 px for VGG16.
     """
+
+    shift: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(self, backbone: str = "alexnet"):
         super().__init__()
@@ -53,16 +64,14 @@ class LPIPS(nn.Module):
             self.features[str(index)] = nn.Conv2d(before, width, size, stride, padding)
         taps = [width for _, _, width, *_, tap in self.layers if tap]
         for k, width in enumerate(taps):
-            lin = nn.Module()
-            lin.weight = nn.Parameter(torch.full((width,), 1 / width))
-            setattr(self, f"lin{k}", lin)
+            setattr(self, f"lin{k}", _Weights(width))
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188])[:, None, None], persistent=False)
         self.register_buffer("scale", torch.tensor([0.458, 0.448, 0.450])[:, None, None], persistent=False)
 
     def embed(self, x: torch.Tensor) -> list[torch.Tensor]:
         """x [B, 3, S, S] in [-1, 1] -> one [B, C, h, w] float32 per tap, unit length over C."""
         x = (x - self.shift) / self.scale
-        x = x.to(self.features["0"].weight.dtype)
+        x = x.to(next(self.features.parameters()).dtype)
         taps = []
         for index, _, _, _, _, _, pool, tap in self.layers:
             if pool:

@@ -23,16 +23,18 @@ _KEY = KEYWORD.encode() + b"\0"
 _NONE = "This picture carries no recipe. Use a PNG that was saved here, unchanged."
 
 
-def embed(picture: Image.Image, recipe: Recipe) -> bytes:
+def embed(picture: Image.Image, recipe: Recipe | None) -> bytes:
     """A PNG of the picture with its recipe, and no other metadata.
 
     Args:
         picture: RGB or RGBA.
+        recipe: None: the PNG carries no metadata at all.
     """
     clean = Image.new(picture.mode, picture.size)
     clean.paste(picture)  # whatever `picture.info` holds stays behind
     text = PngInfo()
-    text.add_text(KEYWORD, recipe.to_text())
+    if recipe is not None:
+        text.add_text(KEYWORD, recipe.to_text())
     stream = io.BytesIO()
     clean.save(stream, "PNG", pnginfo=text)
     return stream.getvalue()

@@ -249,8 +249,8 @@ class _StageRun:
         return self.space.unwhiten(self.codes[index : index + 1])
 
     def state(self, stage: int, step: int, index: int) -> ProjectionState:
-        arrays = (t.detach().cpu().numpy() for t in (self.codes, self.first, self.second))
-        return ProjectionState(*arrays, self.moments, stage, step, index)
+        codes, first, second = (t.detach().cpu().numpy() for t in (self.codes, self.first, self.second))
+        return ProjectionState(codes, first, second, self.moments, stage, step, index)
 
     def survivors(self, stage: int, index: int) -> ProjectionState:
         """The state in which the next stage starts: the best candidates; moments start afresh."""
@@ -275,7 +275,7 @@ def _blur(x: torch.Tensor) -> torch.Tensor:
 
 def _masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean per picture of x [B, C, h, w], weighted by the mask reduced to h x w: [B]."""
-    weight = F.adaptive_avg_pool2d(mask, x.shape[-2:])
+    weight = F.adaptive_avg_pool2d(mask, (x.shape[-2], x.shape[-1]))
     return (x * weight).sum(dim=(1, 2, 3)) / (weight.sum() * x.shape[1])
 
 

@@ -111,7 +111,9 @@ class Service:
         """Forget codes of photos that are too old."""
         self._found.purge()
 
-    def generate(self, seed: Any, count: Any = 20, truncation_psi: Any = validate.TRUNCATION_PSI.default) -> Iterator[Painted]:
+    def generate(
+        self, seed: Any, count: Any = 20, truncation_psi: Any = validate.TRUNCATION_PSI.default
+    ) -> Iterator[Painted]:
         """Random emoji, one by one; other visitors get their turn between two of them.
 
         Raises:
@@ -141,7 +143,9 @@ class Service:
         )
         return self.render(recipe)
 
-    def emojify(self, seed: Any, cut: Any = 0, strength: Any = 1.0, style: Any = DEFAULT_STYLE) -> tuple[Painted, Painted]:
+    def emojify(
+        self, seed: Any, cut: Any = 0, strength: Any = 1.0, style: Any = DEFAULT_STYLE
+    ) -> tuple[Painted, Painted]:
         """(a random face, the same as an emoji)."""
         studio = self.studio
         emoji = studio.emojified(seed=seed, num_face_layers=cut, blend_strength=strength, style=style)
@@ -240,7 +244,9 @@ class Service:
         """The sliders of each kind of picture, for programs."""
         studio = self.studio
         kinds = {
-            kind: [{"index": k, "name": d.name, "rows": list(d.rows), "unit": d.unit} for k, d in enumerate(items.items)]
+            kind: [
+                {"index": k, "name": d.name, "rows": list(d.rows), "unit": d.unit} for k, d in enumerate(items.items)
+            ]
             for kind, items in studio.directions.items()
         }
         return {"range": [validate.STRENGTH.low, validate.STRENGTH.high], "note": studio.sliders_off, **kinds}

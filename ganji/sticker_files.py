@@ -6,6 +6,7 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
 from PIL import Image
@@ -33,13 +34,13 @@ def still_attempts(picture: Image.Image, kind: str) -> Iterator[Callable[[], byt
     if kind == "png":
         yield lambda: save(bare, "PNG")
         for step in STEPS:
-            yield lambda step=step: save(rounded(bare, step), "PNG", optimize=True)
+            yield partial(_save_rounded, bare, step)
         for colours in COLOURS:
-            yield lambda colours=colours: save(with_palette([bare], colours)[0], "PNG", optimize=True)
+            yield partial(_save_palette, bare, colours)
     else:
         yield lambda: save(bare, "WEBP", lossless=True, quality=50, method=1)  # half the time for 5 % more
         for quality in QUALITIES:
-            yield lambda quality=quality: save(bare, "WEBP", quality=quality, alpha_quality=100, method=METHOD)
+            yield partial(save, bare, "WEBP", quality=quality, alpha_quality=100, method=METHOD)
 
 
 def save(picture: Image.Image, kind: str, **options: object) -> bytes:
@@ -47,6 +48,14 @@ def save(picture: Image.Image, kind: str, **options: object) -> bytes:
     stream = io.BytesIO()
     picture.save(stream, kind, **options)
     return stream.getvalue()
+
+
+def _save_rounded(picture: Image.Image, step: int) -> bytes:
+    return save(rounded(picture, step), "PNG", optimize=True)
+
+
+def _save_palette(picture: Image.Image, colours: int) -> bytes:
+    return save(with_palette([picture], colours)[0], "PNG", optimize=True)
 
 
 def rounded(picture: Image.Image, step: int) -> Image.Image:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,9 +25,13 @@ from ganji.errors import DirectionsError, InputError, WeightsError
 from ganji.factorize import Directions, move
 from ganji.manifest import Bundle
 from ganji.networks.generator import Generator, use_channels_last
+from ganji.perceptual import LPIPS
 from ganji.precision import prefers_bfloat16
+from ganji.project import ProjectionStep
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.weights import WeightStore
+
+Points = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]  # both eyes and the mouth, px
 
 BLENDS_KEPT = 3
 BANK_CANDIDATES = 8
@@ -83,7 +86,9 @@ class Studio:
         WeightsError: a file is missing, damaged, or not what the manifest says.
     """
 
-    def __init__(self, store: WeightStore, bundle: Bundle, *, device: str | None = None, detector: FaceDetector | None = None):
+    def __init__(
+        self, store: WeightStore, bundle: Bundle, *, device: str | None = None, detector: FaceDetector | None = None
+    ):
         self.bundle, self.store = bundle, store
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.detector = detector or MTCNNDetector(self.device)
@@ -101,7 +106,7 @@ class Studio:
         self.weights_id = f"{bundle.name}.{store.digest(bundle)[:12]}"
         self._blends: OrderedDict[BlendCut, Generator] = OrderedDict()
         self._lock = threading.Lock()
-        self._projector: tuple[Generator, torch.nn.Module] | None = None
+        self._projector: tuple[Generator, LPIPS] | None = None
 
     def _load_generators(self) -> tuple[Generator, Generator, Generator]:
         """face, emoji and emoji_blend; a file that serves two roles is loaded once."""
@@ -156,7 +161,9 @@ class Studio:
 
     # actions
 
-    def generate(self, seed: int, count: int = 1, truncation_psi: float = validate.TRUNCATION_PSI.default) -> Iterator[Painted]:
+    def generate(
+        self, seed: int, count: int = 1, truncation_psi: float = validate.TRUNCATION_PSI.default
+    ) -> Iterator[Painted]:
         """Random emoji: picture i is seed + i, whatever the count. Yields them one by one.
 
         Raises:
@@ -187,16 +194,15 @@ class Studio:
             picture = images.to_pil(generator.synthesis(w_plus))[0]
         return Painted(picture, replace(recipe, weights=self.weights_id))
 
-    def align(
-        self, photo: Image.Image, *, face_index: int = 0, points: tuple[tuple[float, float], ...] | None = None
-    ) -> AlignedFace:
+    def align(self, photo: Image.Image, *, face_index: int = 0, points: Points | None = None) -> AlignedFace:
         """Crop a photo's face as the face generator knows it.
 
         Args:
             points: left eye, right eye and mouth, marked by hand; None: found.
         """
         if points is not None:
-            return align_by_points(photo, *points, self.img_resolution)
+            left_eye, right_eye, mouth = points
+            return align_by_points(photo, left_eye, right_eye, mouth, self.img_resolution)
         return align_face(photo, self.detector, self.img_resolution, face_index=face_index)
 
     def project(
@@ -206,7 +212,7 @@ class Studio:
         *,
         state: project.ProjectionState | None = None,
         deadline: float | None = None,
-    ) -> Iterator[project.ProjectionStep]:
+    ) -> Iterator[ProjectionStep]:
         """Look for the code of an aligned face, step by step; `finish` makes the last step presentable.
 
         Args:
@@ -224,12 +230,12 @@ class Studio:
         mask = project.face_mask(self.img_resolution).to(self.device)
         yield from project.project(generator, target, distance, options, space=self.space, state=state, mask=mask)
 
-    def preview(self, step: project.ProjectionStep) -> Image.Image:
+    def preview(self, step: ProjectionStep) -> Image.Image:
         """What a projection's code looks like now, enlarged to full size."""
         picture = images.to_pil(step.picture)[0]
         return picture.resize((self.img_resolution, self.img_resolution), Image.Resampling.BICUBIC)
 
-    def finish(self, aligned: Image.Image, step: project.ProjectionStep, mode: str, seconds: float | None = None) -> Projected:
+    def finish(self, aligned: Image.Image, step: ProjectionStep, mode: str, seconds: float | None = None) -> Projected:
         """The result of a projection: its picture in float32 and how good it is."""
         assert self.perceptual is not None
         target = images.to_tensor(aligned).to(self.device)
@@ -275,7 +281,9 @@ class Studio:
     def face_recipe(self, *, seed: int, truncation_psi: float = validate.TRUNCATION_PSI.default) -> Recipe:
         """The recipe of a random face."""
         psi = validate.number("truncation_psi", truncation_psi, validate.TRUNCATION_PSI)
-        return Recipe("face", seed=validate.integer("seed", seed, validate.SEED), truncation_psi=psi, weights=self.weights_id)
+        return Recipe(
+            "face", seed=validate.integer("seed", seed, validate.SEED), truncation_psi=psi, weights=self.weights_id
+        )
 
     # how recipes become codes
 
@@ -307,7 +315,14 @@ class Studio:
         if recipe.kind == "face":
             return w_plus
         w_face = project.tied(w_plus, self.space)
-        style_row = next((p.style_row for p in self.cuts if p.style_row and p.cut == BlendCut(recipe.num_face_layers, recipe.blend_strength)), None)
+        style_row = next(
+            (
+                p.style_row
+                for p in self.cuts
+                if p.style_row and p.cut == BlendCut(recipe.num_face_layers, recipe.blend_strength)
+            ),
+            None,
+        )
         style_row = style_row or self.emoji_blend.config.style_row or num_ws
         fine = latents.to_w_plus(self._style_w(recipe.style, w_face), num_ws)
         return latents.mix(latents.to_w_plus(w_face, num_ws), fine, style_row)
@@ -347,22 +362,26 @@ class Studio:
     def _check_style(self, style: str) -> None:
         if style.startswith("seed:"):
             digits = style[5:]
-            validate.integer("the style's seed", int(digits) if digits.isdecimal() and len(digits) < 12 else digits, validate.SEED)
+            validate.integer(
+                "the style's seed", int(digits) if digits.isdecimal() and len(digits) < 12 else digits, validate.SEED
+            )
         elif style not in (DEFAULT_STYLE, "face", *self.styles):
-            raise InputError(f"The style must be a swatch such as {(self.styles or ('face',))[0]}, face, or seed:N; not {validate.shown(style)}.")
+            raise InputError(
+                f"The style must be a swatch such as {(self.styles or ('face',))[0]}, face, or seed:N; not {validate.shown(style)}."
+            )
 
     # projection's own networks
 
-    def _projection_networks(self):  # type: ignore[no-untyped-def]
+    def _projection_networks(self) -> tuple[Generator, LPIPS]:
         """(face generator, LPIPS) in the precision that this machine is quick at, made at first use."""
         if self.perceptual is None:
             raise WeightsError("This bundle has no perceptual network, so photos cannot be projected.")
         with self._lock:
             if self._projector is None:
-                networks = (self.face, self.perceptual)
+                face, distance = self.face, self.perceptual
                 if prefers_bfloat16(self.device):
-                    networks = tuple(copy.deepcopy(network).bfloat16() for network in networks)
-                self._projector = networks
+                    face, distance = copy.deepcopy(face).bfloat16(), copy.deepcopy(distance).bfloat16()
+                self._projector = face, distance
             return self._projector
 
     def _starts(self, target: torch.Tensor) -> torch.Tensor | None:
@@ -378,8 +397,5 @@ def open_studio(device: str | None = None) -> Studio:
     from ganji import hub
     from ganji.weights import open_store
 
-    start = time.monotonic()
     store, bundle = open_store(fetch=hub.fetch)
-    studio = Studio(store, bundle, device=device)
-    studio.load_seconds = time.monotonic() - start  # type: ignore[attr-defined]
-    return studio
+    return Studio(store, bundle, device=device)

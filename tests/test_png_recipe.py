@@ -32,6 +32,17 @@ def saved(picture):
     return embed(picture, RECIPE)
 
 
+def test_a_picture_without_a_recipe_has_no_metadata_at_all(picture):
+    picture = picture.copy()
+    picture.info["secret"] = SECRET
+    data = embed(picture, None)
+    found = Image.open(io.BytesIO(data))
+    assert found.info == {}
+    assert np.array_equal(np.asarray(found), np.asarray(picture))
+    with pytest.raises(InputError, match="no recipe"):
+        extract(data)
+
+
 def refusal(data):
     with pytest.raises(InputError) as caught:
         extract(data)

@@ -95,7 +95,7 @@ def test_best_candidate_survives(setting):
 
 
 def test_prior_pulls_towards_usual_codes(setting):
-    generator, space, _, _ = setting
+    _, space, _, _ = setting
 
     def size(weight):
         options = ProjectOptions(SMALL.stages, prior_weight=weight, tolerance=-1)
@@ -126,8 +126,7 @@ def test_non_finite_loss_ends_within_ten_steps(setting):
     generator, space, target, _ = setting
     steps = []
     with pytest.raises(ProjectionError, match="another photo"):
-        for step in run((generator, space, target, Broken())):
-            steps.append(step)
+        steps.extend(run((generator, space, target, Broken())))
     assert len(steps) < 10
 
 
@@ -182,7 +181,7 @@ def test_nearest_is_what_brute_force_finds(filled):
 
 
 def test_description_distance_follows_lpips(filled):
-    generator, distance, _, _ = filled
+    _, distance, _, _ = filled
     a, b = torch.rand(6, 3, 64, 64) * 2 - 1, torch.rand(6, 3, 64, 64) * 2 - 1
     a, b = F.avg_pool2d(a, 8, 1, 4)[..., :64, :64], F.avg_pool2d(b, 8, 1, 4)[..., :64, :64]
     short = (bank.describe(a, distance) - bank.describe(b, distance)).square().sum(dim=1)

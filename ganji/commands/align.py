@@ -1,6 +1,6 @@
 """Crop a photo's largest face as the face generator knows it: upright, square, eyes and mouth in their usual places.
 
-    python -m ganji align --photo me.jpg --out aligned.png
+python -m ganji align --photo me.jpg --out aligned.png
 """
 
 from __future__ import annotations

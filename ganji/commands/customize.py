@@ -1,8 +1,8 @@
 """Move an emoji along its directions. Without --move: list them.
 
-    python -m ganji customize --seed 7
-    python -m ganji customize --seed 7 --move 0:3 --move 4:-2.5 --out seven.png
-    python -m ganji customize --recipe emoji.png --move 1:5 --out other.png
+python -m ganji customize --seed 7
+python -m ganji customize --seed 7 --move 0:3 --move 4:-2.5 --out seven.png
+python -m ganji customize --recipe emoji.png --move 1:5 --out other.png
 """
 
 from __future__ import annotations
@@ -61,7 +61,9 @@ def _strengths(items: list[str]) -> list[float]:
         position, separator, value = item.partition(":")
         if not separator:
             raise InputError(f"--move takes N:STRENGTH, for example 0:3, not {validate.shown(item)}.")
-        index = validate.integer("the slider", common.json_number(position), validate.Range(0, validate.MAX_SLIDERS - 1, 0))
+        index = validate.integer(
+            "the slider", common.json_number(position), validate.Range(0, validate.MAX_SLIDERS - 1, 0)
+        )
         values[index] = validate.number("its strength", common.json_number(value), validate.STRENGTH)
     return [values.get(k, 0.0) for k in range(max(values) + 1)] if values else []
 

@@ -1,8 +1,8 @@
 """A face as an emoji: a random one, or the face of a photo.
 
-    python -m ganji emojify --photo me.jpg --out emoji.png
-    python -m ganji emojify --photo me.jpg --mode portrait --style twemoji-blue --out emoji.png --all-pictures
-    python -m ganji emojify --seed 4203 --out emoji.png
+python -m ganji emojify --photo me.jpg --out emoji.png
+python -m ganji emojify --photo me.jpg --mode portrait --style twemoji-blue --out emoji.png --all-pictures
+python -m ganji emojify --seed 4203 --out emoji.png
 """
 
 from __future__ import annotations
@@ -69,5 +69,7 @@ def _photo(studio, args: argparse.Namespace, choices: dict) -> int:  # type: ign
     if args.save_code:
         data = to_json(recipe, found.code).encode()
         common.write_bytes(data, args.out.with_suffix(".json"), (".json",))
-    print(f"{args.out.name}: {found.verdict} (LPIPS {found.distance:.3f}), {found.steps} steps, {found.seconds:.1f} s on {found.device}")
+    print(
+        f"{args.out.name}: {found.verdict} (LPIPS {found.distance:.3f}), {found.steps} steps, {found.seconds:.1f} s on {found.device}"
+    )
     return 0

@@ -1,7 +1,7 @@
 """Random emoji as one picture, four rows of five by default. Picture i is seed + i.
 
-    python -m ganji generate --seed 7 --out grid.png
-    python -m ganji generate --seed 7 --count 1 --out seven.png
+python -m ganji generate --seed 7 --out grid.png
+python -m ganji generate --seed 7 --count 1 --out seven.png
 """
 
 from __future__ import annotations

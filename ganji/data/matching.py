@@ -79,9 +79,7 @@ class Rules:
                 for of, (least, most) in rule["when"].items()
             )
 
-        eyes, mouth = (
-            next(rule["name"] for rule in self._rules[slot] if holds(rule)) for slot in (EYES, MOUTH)
-        )
+        eyes, mouth = (next(rule["name"] for rule in self._rules[slot] if holds(rule)) for slot in (EYES, MOUTH))
         return eyes, mouth
 
     def match(self, measures: Mapping[str, float], eyes: str | None = None, mouth: str | None = None) -> MatchedFace:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ganji.networks.config import GeneratorConfig
-from ganji.networks.ops.resample import binomial_kernel, blur
+from ganji.networks.ops.resample import Kernel, blur
 from ganji.networks.stylegan2 import BiasActivation, EqualLinear
 
 STDDEV_GROUP = 4  # pictures per group of the minibatch standard deviation
@@ -28,12 +28,11 @@ class EqualConv(nn.Module):
         return F.conv2d(x, self.weight * self.scale, stride=self.stride, padding=self.padding)
 
 
-class Blur(nn.Module):
-    """The binomial filter as a module, because its kernel is part of public checkpoints."""
+class Blur(Kernel):
+    """The binomial filter, applied."""
 
     def __init__(self, pad: tuple[int, int]):
         super().__init__()
-        self.register_buffer("kernel", binomial_kernel())
         self.pad = pad
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -155,7 +156,7 @@ class MobileGenerator(Generator):
     def style_layers(self) -> tuple[StyleLayer, ...]:
         layers = []
         for spec in self.config.layer_order:
-            module = self.get_submodule(spec.name)
+            module = cast("Affine | ModulatedLayer | ToRGB", self.get_submodule(spec.name))
             weight = (module if isinstance(module, Affine) else module.affine).weight.detach()
             layers.append(StyleLayer(spec, weight, weight))
         return tuple(layers)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import nn
 
 from ganji.networks.config import GeneratorConfig
 from ganji.networks.generator import Generator, StyleLayer
-from ganji.networks.ops.resample import binomial_kernel, blur, upsample2
+from ganji.networks.ops.resample import Kernel, blur, upsample2
 
 
 class EqualLinear(nn.Module):
@@ -44,8 +45,7 @@ class ModulatedConv(nn.Module):
         self.scale = 1 / math.sqrt(in_channels * kernel_size**2)
         self.demodulate, self.up = demodulate, up
         if up:
-            self.blur = nn.Module()
-            self.blur.register_buffer("kernel", binomial_kernel(gain=4.0))
+            self.blur = Kernel(gain=4.0)
 
     def forward(self, x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         styles = self.modulation(w)  # [B,I]
@@ -112,12 +112,19 @@ class ToRGB(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
         self.conv = ModulatedConv(in_channels, 3, 1, w_dim, demodulate=False)
         if up:
-            self.upsample = nn.Module()
-            self.upsample.register_buffer("kernel", binomial_kernel(gain=4.0))
+            self.upsample = Kernel(gain=4.0)
 
     def forward(self, x: torch.Tensor, w: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
         x = self.conv(x, w) + self.bias
         return x if skip is None else x + upsample2(skip, self.upsample.kernel)
+
+
+class ConstantInput(nn.Module):
+    """The learned 4 px features that every picture starts from."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.input = nn.Parameter(torch.randn(1, channels, 4, 4))
 
 
 class StyleGAN2Generator(Generator):
@@ -127,8 +134,7 @@ class StyleGAN2Generator(Generator):
         super().__init__(config)
         w_dim, sides = config.w_dim, config.feature_resolutions
         widths = [config.channels(side) for side in sides]
-        self.input = nn.Module()
-        self.input.input = nn.Parameter(torch.randn(1, widths[0], 4, 4))
+        self.input = ConstantInput(widths[0])
         self.conv1 = StyledConv(widths[0], widths[0], w_dim)
         self.to_rgb1 = ToRGB(widths[0], w_dim, up=False)
         self.convs, self.to_rgbs, self.noises = nn.ModuleList(), nn.ModuleList(), nn.Module()
@@ -181,7 +187,8 @@ class StyleGAN2Generator(Generator):
     def style_layers(self) -> tuple[StyleLayer, ...]:
         layers = []
         for spec in self.config.layer_order:
-            modulation = self.get_submodule(spec.name).conv.modulation
+            layer = cast("StyledConv | ToRGB", self.get_submodule(spec.name))
+            modulation = layer.conv.modulation
             stored = modulation.weight.detach()
             layers.append(StyleLayer(spec, stored * modulation.scale, stored))
         return tuple(layers)

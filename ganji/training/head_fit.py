@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 
-from ganji.networks.mobile import MobileGenerator
+from ganji.networks.mobile import MobileGenerator, ToRGB
 from ganji.networks.ops.haar import haar_down
 from ganji.training.pictures import PictureFolder
 
@@ -37,7 +39,7 @@ def fit_heads(generator: MobileGenerator, pictures: PictureFolder, count: int = 
     for side, (gram, moment) in sums.items():
         ridge = torch.eye(len(gram), dtype=gram.dtype, device=device) * gram.diagonal().mean() * RIDGE
         solution = torch.linalg.solve(gram + ridge, moment).float()
-        head = generator.to_rgbs[str(side)]
+        head = cast("ToRGB", generator.to_rgbs[str(side)])
         head.weight.copy_(solution[:-1].t()[:, :, None, None])
         head.bias.copy_(solution[-1])
         head.affine.weight.zero_()

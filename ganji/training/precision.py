@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
 
 from ganji.networks.generator import use_channels_last
 
+M = TypeVar("M", bound=nn.Module)
 
-class Twin:
+
+class Twin(Generic[M]):
     """A module in working precision beside its float32 master.
 
     Forward and backward run on `twin`; the optimiser moves the master. In float32 the two are one.
     """
 
-    def __init__(self, master: nn.Module, dtype: torch.dtype):
+    def __init__(self, master: M, dtype: torch.dtype):
         self.master = master
         self.same = dtype == torch.float32
-        self.twin = master if self.same else copy.deepcopy(master).to(dtype)
+        self.twin: M = master if self.same else copy.deepcopy(master).to(dtype)
         use_channels_last(self.twin)
         self._pairs = [
             (p, q) for p, q in zip(master.parameters(), self.twin.parameters(), strict=True) if p.requires_grad

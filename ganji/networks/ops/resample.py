@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 TAPS = (1.0, 3.0, 3.0, 1.0)
 
@@ -16,6 +17,20 @@ def binomial_kernel(gain: float = 1.0) -> torch.Tensor:
     taps = torch.tensor(TAPS)
     kernel = torch.outer(taps, taps)
     return kernel * (gain / kernel.sum())
+
+
+class Kernel(nn.Module):
+    """A filter as a buffer called `kernel`, because public checkpoints hold it.
+
+    Args:
+        gain: what its entries add up to.
+    """
+
+    kernel: torch.Tensor
+
+    def __init__(self, gain: float = 1.0):
+        super().__init__()
+        self.register_buffer("kernel", binomial_kernel(gain))
 
 
 def blur(x: torch.Tensor, kernel: torch.Tensor, pad: tuple[int, int]) -> torch.Tensor:
