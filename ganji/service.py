@@ -23,6 +23,7 @@ from ganji.errors import BusyError, FaceTooSmallError, NoFaceError
 from ganji.privacy import TransientCache
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.studio import Painted, Projected, Studio
+from ganji.workshop import Workshop
 
 PREVIEW_EVERY = 0.5  # s
 CACHE_ENTRIES, CACHE_SECONDS = 32, 600.0
@@ -73,6 +74,7 @@ class Service:
         self.admission = admission or Admission(Limits())
         self._found: TransientCache[FoundFace] = TransientCache(CACHE_ENTRIES, CACHE_SECONDS)
         self._draining = threading.Event()
+        self._packing = threading.Lock()
 
     @property
     def studio(self) -> Studio:
@@ -239,6 +241,11 @@ class Service:
         stages = project.MODES[mode].stages
         left = [stage.num_steps for stage in stages[found.state.stage :]]
         return bool(left) and (len(left) > 1 or found.state.step < left[0])
+
+    @property
+    def workshop(self) -> Workshop:
+        """Makes stickers, animations and packs: paints in turn with everybody, and packs files one job at a time."""
+        return Workshop(self.studio, self.render, lambda: self._packing)
 
     def directions(self) -> dict[str, Any]:
         """The sliders of each kind of picture, for programs."""

@@ -22,6 +22,7 @@ from ganji.blend import BlendCut, BlendPreset, blend_generators, blend_presets
 from ganji.codebook import Codebook
 from ganji.detect import FaceDetector, MTCNNDetector
 from ganji.errors import DirectionsError, InputError, WeightsError
+from ganji.expressions_pack import EXPRESSIONS, NamedAxes
 from ganji.factorize import Directions, move
 from ganji.manifest import Bundle
 from ganji.networks.generator import Generator, use_channels_last
@@ -105,6 +106,7 @@ class Studio:
         self.bank: LatentBank | None = self._load("bank", store.bank)
         self.weights_id = f"{bundle.name}.{store.digest(bundle)[:12]}"
         self._blends: OrderedDict[BlendCut, Generator] = OrderedDict()
+        self._axes: dict[str, NamedAxes] = {}
         self._lock = threading.Lock()
         self._projector: tuple[Generator, LPIPS] | None = None
 
@@ -284,6 +286,22 @@ class Studio:
         return Recipe(
             "face", seed=validate.integer("seed", seed, validate.SEED), truncation_psi=psi, weights=self.weights_id
         )
+
+    def pack(self, recipe: Recipe, code: PhotoCode | None = None) -> list[tuple[str, Recipe]]:
+        """The expressions of an emoji pack, all from one code: (what it shows, the recipe), the code's own first.
+
+        Raises:
+            InputError: of a face, or these weights lack a named direction; a photo's code is missing.
+        """
+        if recipe.kind == "face":
+            raise InputError("A pack is made of an emoji; turn the face into one first.")
+        w_plus = self._code_of(recipe, self._generator_of(recipe), code)
+        with self._lock:
+            if recipe.kind not in self._axes:
+                generator = self.emoji if recipe.kind == "emoji" else self.face
+                self._axes[recipe.kind] = NamedAxes.of(self.directions[recipe.kind], latents.w_statistics(generator))
+            axes = self._axes[recipe.kind]
+        return [(one.label, recipe.moved(axes.strengths(one, w_plus, recipe.strengths))) for one in EXPRESSIONS]
 
     # how recipes become codes
 

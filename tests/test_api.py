@@ -4,6 +4,7 @@ import io
 import json
 import urllib.error
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from skimage import data
 from ganji.png_recipe import extract
 from ganji.recipe import Recipe, from_text
 
-NAMES = ["/customize", "/directions", "/emojify", "/emojify_photo", "/generate", "/version"]
+NAMES = ["/customize", "/directions", "/emojify", "/emojify_photo", "/generate", "/pack", "/stickers", "/version"]
+EXPRESSIONS = ["own", "neutral", "smile", "laugh", "surprised", "sad", "eyes-closed", "looking-left", "looking-right"]
 
 
 @pytest.fixture(scope="module")
@@ -163,3 +165,42 @@ def test_files_outside_are_not_served(app):
         with pytest.raises(urllib.error.HTTPError) as caught:
             urllib.request.urlopen(f"{app.url}gradio_api/file={path}", timeout=20)
         assert caught.value.code in (403, 404)
+
+
+def test_stickers_one_platform_a_moving_one_and_all(client):
+    recipe = "kind=emoji&seed=7&psi=0.7"
+    one = Path(client.predict(recipe, "slack", api_name="/stickers"))
+    picture = Image.open(one)
+    assert (one.name, picture.size, picture.mode, picture.info) == ("ganji-emoji-7-slack.png", (128, 128), "RGBA", {})
+    assert one.stat().st_size < 128_000
+    moving = Image.open(client.predict(recipe, "whatsapp", "0", api_name="/stickers"))
+    assert (moving.format, moving.size, moving.is_animated) == ("WEBP", (512, 512), True)
+    assert moving.n_frames >= 4
+    with zipfile.ZipFile(client.predict(recipe, api_name="/stickers")) as archive:
+        names = archive.namelist()
+        assert b"CC BY 4.0" in archive.read("CREDITS.txt")
+    assert len([name for name in names if "animated" not in name]) == 8, names
+    assert {name.rpartition(".")[2] for name in names if "animated" in name} == {"gif", "png", "webp"}
+    for values in (("kind=emoji&seed=7", "myspace"), ("kind=emoji&seed=7", "telegram", "0"), ("nonsense", "slack"), ("kind=emoji&seed=7", "slack", "face")):  # fmt: skip
+        with pytest.raises(AppError, match=r"\[input\]$"):
+            client.predict(*values, api_name="/stickers")
+
+
+def test_a_pack_shows_nine_expressions(client):
+    archive, sheet, moving = client.predict("kind=emoji&seed=100", api_name="/pack")
+    with zipfile.ZipFile(archive) as opened_archive:
+        names = opened_archive.namelist()
+        full = [
+            Image.open(io.BytesIO(opened_archive.read(name))).convert("RGBA")
+            for name in names
+            if name.endswith("-png.png")
+        ]
+    shown = [name.split("-", 4)[-1].removesuffix("-png.png") for name in names if name.endswith("-png.png")]
+    assert shown == EXPRESSIONS
+    assert "CREDITS.txt" in names
+    assert "contact-sheet.png" in names
+    assert min(differ(a, b) for k, a in enumerate(full) for b in full[:k]) > 0.5, "no two of them are alike"
+    assert Image.open(sheet).width >= 600
+    assert Image.open(moving).n_frames >= 18
+    with pytest.raises(AppError, match=r"\[input\]$"):
+        client.predict("kind=face&seed=7", api_name="/pack")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from PIL import Image
 from ganji import validate
 from ganji.errors import InputError
 from ganji.png_recipe import embed
-from ganji.recipe import Recipe
-from ganji.studio import Painted
+from ganji.recipe import PhotoCode, Recipe
+from ganji.studio import Painted, Studio
 
 BAR = 30  # characters
 
@@ -72,6 +73,47 @@ def add_blend(parser: argparse.ArgumentParser) -> None:
     add("--cut", type=json_number, default=0, help="layers taken from the face generator; 0: all emoji")
     add("--strength", type=json_number, default=1.0, help="of the emoji generator in the other layers, 0 to 1")
     add("--style", default="default", help="a swatch such as noto-yellow, face, or seed:N")
+
+
+def add_emoji(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """--seed, --face or --recipe: an emoji to start from; `emoji_recipe` reads them."""
+    source = parser.add_mutually_exclusive_group(required=required)
+    source.add_argument("--seed", type=json_number, help="a random emoji")
+    source.add_argument("--face", type=json_number, metavar="SEED", help="a random face as an emoji")
+    source.add_argument("--recipe", type=Path, help="a PNG or JSON file of ours")
+    parser.add_argument(
+        "--psi", type=json_number, default=validate.TRUNCATION_PSI.default, help="truncation of the seed"
+    )
+
+
+def emoji_recipe(args: argparse.Namespace, studio: Studio) -> tuple[Recipe, PhotoCode | None]:
+    """The emoji that `add_emoji`'s options name, and its face code if it is a photo's.
+
+    Raises:
+        InputError: none is named, or a value out of range.
+    """
+    from ganji.commands.customize import read_recipe
+
+    if args.recipe is not None:
+        return read_recipe(args.recipe)
+    if args.face is not None:
+        return studio.emojified(seed=args.face, truncation_psi=args.psi), None
+    if args.seed is None:
+        raise InputError("Name an emoji: --seed, --face or --recipe.")
+    psi = validate.number("truncation_psi", args.psi, validate.TRUNCATION_PSI)
+    return Recipe("emoji", seed=validate.integer("seed", args.seed, validate.SEED), truncation_psi=psi), None
+
+
+def last_of(items: Iterable[Any], what: str) -> Any:
+    """The last item of a job, with a progress bar for the Steps before it."""
+    from ganji.workshop import Step
+
+    last, bar = None, None
+    for last in items:
+        if isinstance(last, Step):
+            bar = bar or ProgressBar(last.total, what)
+            bar.update(last.done)
+    return last
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:

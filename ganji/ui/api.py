@@ -21,7 +21,7 @@ from ganji.errors import InputError
 from ganji.photos import open_upload
 from ganji.service import FoundFace, Progress, Service
 from ganji.studio import Painted
-from ganji.ui import files
+from ganji.ui import api_use, files
 from ganji.ui.handlers import told
 
 
@@ -123,7 +123,8 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
             "limits": {name: [limit.low, limit.high] for name, limit in validate.LIMITS.items()},
         }
 
-    return {f.__name__: f for f in (generate, customize, emojify, emojify_photo, project_photo, directions, version)}
+    own = (generate, customize, emojify, emojify_photo, project_photo, directions, version)
+    return {f.__name__: f for f in own} | api_use.endpoints(service)
 
 
 def _emojify_photo(
