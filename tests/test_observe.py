@@ -141,7 +141,7 @@ def test_addresses_never_pass(address, before, after):
 
 
 def test_scrubbing_is_quick():
-    start = time.perf_counter()
+    start = time.thread_time()  # the processor's time: a busy machine changes little
     for text in (
         "a" * 10**6,
         "/" * 10**6,
@@ -152,9 +152,15 @@ def test_scrubbing_is_quick():
         "'" * 10**6,
         "\\x" * 10**6,
         "session=" * 10**5,
+        "." * 10**6,
+        ("a" * 70 + ".") * 10**4,
+        "/a" + "/" * 10**6,
+        "'/" * 10**6,
+        "f:" * 10**6,
+        "a.jpe" * 10**6,
     ):
         scrub(text)
-    assert time.perf_counter() - start < 60
+    assert time.thread_time() - start < 1.5
 
 
 def test_ordinary_words_stay():
