@@ -105,6 +105,7 @@ def synthesize(generator: Generator, w_plus: torch.Tensor) -> torch.Tensor:
 
 
 def parse() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--emoji-blend", default="emoji-blend", help="a generator: an id of the manifest, or a file")
     parser.add_argument("--first", type=int, default=FIRST_SEED)

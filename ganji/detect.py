@@ -42,6 +42,7 @@ class DetectedFace:
 
     @property
     def area(self) -> float:
+        """Of the box, in square pixels."""
         x0, y0, x1, y1 = self.box
         return max(0.0, x1 - x0) * max(0.0, y1 - y0)
 

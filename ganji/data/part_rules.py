@@ -57,6 +57,7 @@ class FaceRaster:
 
     @cached_property
     def disc(self) -> np.ndarray:
+        """[RASTER, RASTER] bool: pixels on the face."""
         return self.distance <= 1
 
     @cached_property
@@ -66,9 +67,11 @@ class FaceRaster:
 
     @cached_property
     def disc_box(self) -> Box:
+        """The face's bounds."""
         return bounds(self.disc)  # type: ignore[return-value]  # a disc has pixels
 
     def centre_of_mass(self, mask: np.ndarray) -> tuple[float, float]:
+        """Mean place (u, v) of a mask's pixels, in radii from the disc's centre."""
         rows, columns = np.nonzero(mask)
         return (columns.mean() + 0.5 - self.cx) / self.r, (rows.mean() + 0.5 - self.cy) / self.r
 

@@ -147,9 +147,14 @@ class HasShape(Protocol):
     """A tensor, or a claim of one that is not read yet."""
 
     @property
-    def shape(self) -> torch.Size: ...
+    def shape(self) -> torch.Size:
+        """Sizes of its axes."""
+        ...
+
     @property
-    def dtype(self) -> torch.dtype: ...
+    def dtype(self) -> torch.dtype:
+        """Type of its numbers."""
+        ...
 
 
 def check_tensors(config: GeneratorConfig, tensors: Mapping[str, HasShape], name: str) -> Generator:

@@ -27,6 +27,7 @@ class Stage:
 
     @property
     def steps(self) -> int:
+        """How many steps show that many pictures."""
         return -(-self.images // self.batch_size)
 
     @classmethod
@@ -102,10 +103,12 @@ class TrainOptions:
 
     @property
     def total_steps(self) -> int:
+        """Of all stages."""
         return sum(stage.steps for stage in self.stages)
 
     @property
     def total_images(self) -> int:
+        """Pictures seen in all stages."""
         return sum(stage.steps * stage.batch_size for stage in self.stages)
 
     def at(self, step: int) -> tuple[Stage, int]:
@@ -119,10 +122,16 @@ class TrainOptions:
         raise IndexError(step)
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain values, for a checkpoint."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> TrainOptions:
+        """Read what `to_dict` made.
+
+        Raises:
+            InputError: an option that does not exist.
+        """
         known = {f.name for f in fields(cls)}
         if set(values) - known:
             raise InputError(f"Unknown training options: {sorted(set(values) - known)}.")
