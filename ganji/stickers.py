@@ -146,10 +146,9 @@ def export_animated(
     Raises:
         InputError: as in `animate`, or the platform takes no animation of ours.
     """
-    target = get_platform(platform) if isinstance(platform, str) else platform
-    if target.animated is None or target.size is None:
-        able = ", ".join(name for name, one in PLATFORMS.items() if one.animated)
-        raise InputError(f"{target.title} takes no animation; {able} do.")
+    target = check_animated(get_platform(platform) if isinstance(platform, str) else platform)
+    assert target.animated is not None
+    assert target.size is not None
     return animate(
         frames,
         target.animated,
@@ -159,6 +158,18 @@ def export_animated(
         max_bytes=target.max_animated_bytes,
         max_seconds=target.max_seconds,
     )
+
+
+def check_animated(platform: Platform) -> Platform:
+    """The platform itself.
+
+    Raises:
+        InputError: it takes no animation of ours.
+    """
+    if platform.animated is None or platform.size is None:
+        able = ", ".join(name for name, one in PLATFORMS.items() if one.animated)
+        raise InputError(f"{platform.title} takes no animation; {able} do.")
+    return platform
 
 
 def file_name(stem: str, platform: str | Platform, animated: bool = False) -> str:

@@ -44,7 +44,9 @@ def run(args: argparse.Namespace) -> int:
     if args.out is None:
         raise InputError("--out is needed: the file to write.")
     if args.platform != "all":
-        stickers.get_platform(args.platform)
+        target = stickers.get_platform(args.platform)
+        if args.move is not None:
+            stickers.check_animated(target)
     studio = open_studio(args.device)
     recipe, code = common.emoji_recipe(args, studio)
     workshop = Workshop(studio)

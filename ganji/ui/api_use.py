@@ -11,7 +11,7 @@ from gradio import FileData
 from ganji import validate
 from ganji.recipe import PhotoCode, Recipe, from_json, from_text
 from ganji.service import Service
-from ganji.stickers import get_platform
+from ganji.stickers import check_animated, get_platform
 from ganji.ui import files
 from ganji.workshop import File, PackFiles
 
@@ -38,7 +38,9 @@ def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
         move = validate.text("move", move, 20)
         workshop = service.workshop
         if platform != ALL:
-            get_platform(platform)
+            target = get_platform(platform)
+            if move:
+                check_animated(target)
         if platform == ALL:
             *_, done = workshop.everything(read, code, [move] if move else None)
             assert isinstance(done, File)

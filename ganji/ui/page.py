@@ -15,10 +15,13 @@ from ganji.service import Service
 from ganji.studio import Studio
 from ganji.ui import api, components, parts, texts
 from ganji.ui.blend_panel import BlendPanel
+from ganji.ui.motion_panel import MotionPanel
+from ganji.ui.pack_panel import PackPanel
 from ganji.ui.recipe_panel import RecipePanel
 from ganji.ui.shell import Page, Updates
 from ganji.ui.showcase import Showcase
 from ganji.ui.stage import Stage
+from ganji.ui.sticker_panel import StickerPanel
 from ganji.ui.style_panel import StylePanel
 from ganji.ui.tab_customize import CustomizeTab
 from ganji.ui.tab_photo import PhotoTab
@@ -58,6 +61,9 @@ class App:
                 ):
                     customize = gr.Column(elem_classes="plain")
                 with gr.Tab(texts.label("tab_use"), id="use", elem_id="tab-use", render_children=True):
+                    self.stickers = StickerPanel(self.page)
+                    self.motion = MotionPanel(self.page)
+                    self.pack = PackPanel(self.page)
                     self.recipes = RecipePanel(self.page)
             self.stage = Stage(self.page)
         with customize:
@@ -68,7 +74,8 @@ class App:
         self.version = components.board("version")
 
     def _wire(self) -> None:
-        for part in (self.stage, self.photo, self.style, self.blend, self.random, self.customize, self.recipes):
+        flows = (self.photo, self.style, self.blend, self.random, self.customize)
+        for part in (self.stage, *flows, self.stickers, self.motion, self.pack, self.recipes):
             part.wire()
         first = [self.status, self.timer, self.random.grid, self.photo.examples, self.photo.result.card, self.version]
         arrival = self.page.on([self.blocks.load, self.timer.tick], self._arrive, [], first, trigger_mode="once")

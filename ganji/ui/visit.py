@@ -47,6 +47,14 @@ class GridShown:
     thumbnails: list[str] = field(default_factory=list)
 
 
+@dataclass
+class PackShown:
+    """The last emoji pack: a recipe and a thumbnail for each expression that is painted."""
+
+    recipes: list[Recipe] = field(default_factory=list)
+    thumbnails: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class FaceShown:
     """The random face behind the last emoji of one."""
@@ -63,6 +71,7 @@ class Visit:
         photo: key of the photo being worked on (photo_desk.py), or empty.
         wish, grid, face: choices and pictures that outlive one picture.
         strip_of, strip: what the blend strip shows, and its thumbnails by cut point.
+        movement, pack: what was last set in motion, and the last pack.
         has_arrived: whether the first picture has been shown.
         sent: digests of what the page shows, so that nothing is sent twice.
     """
@@ -78,6 +87,7 @@ class Visit:
         self.face: FaceShown | None = None
         self.strip_of: Recipe | None = None
         self.strip: dict[int, str] = {}
+        self.movement, self.pack = "", PackShown()
         self.has_arrived = False
         self.sent: dict[int, int] = {}
 
