@@ -220,6 +220,9 @@ def test_config_round_trip_and_refusals():
         {"family": "mobile", "img_resolution": 64, "preview_resolutions": [48]},
         {"family": "stylegan2", "img_resolution": 64, "channel_max": 0},
         {"family": "mobile", "img_resolution": 64, "style_row": 40},
+        {"family": "mobile", "img_resolution": 64, "style_row": True},
+        {"family": "mobile", "img_resolution": 64, "style_row": 1.5},
+        {"family": "mobile", "img_resolution": 64, "preview_resolutions": 32},
         [],
     ):
         with pytest.raises(CheckpointError):

@@ -314,3 +314,26 @@ def test_kill_dash_nine_and_resume_on_the_command_line(tmp_path, target):
     )
     assert all(torch.equal(whole[name], again[name]) for name in whole)
     assert list((tmp_path / "whole").glob("samples-*.png"))
+
+
+def test_a_larger_generator_is_cut_down_and_keeps_its_lower_layers(tmp_path):
+    """--resolution and --preview on the real command: the blocks that stay are the parent's, the output heads are new."""
+    parent = make_generator(replace(TINY["mobile"], img_resolution=64, preview_resolutions=()), seed=9)
+    native.write_generator(tmp_path / "parent.safetensors", parent, dtype=torch.float32)
+    picture_folder(tmp_path / "data", make_generator(TINY["mobile"], seed=3))
+    command = [sys.executable, "-m", "ganji", "train", "--target", "teacher", "--data", str(tmp_path / "data"),
+               "--init", str(tmp_path / "parent.safetensors"), "--out", str(tmp_path / "run"), "--resolution", "32",
+               "--preview", "16", "--stage", "32:4:4", "--train", "to_rgbs.*", "--fit-heads", "--precision", "float32"]  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    stored = native.read(tmp_path / "run" / "generator.safetensors", "generator")
+    assert stored.header["config"]["img_resolution"] == 32
+    state = parent.state_dict()
+    for name, tensor in stored.tensors.items():
+        if not name.startswith("to_rgbs."):
+            torch.testing.assert_close(tensor.float(), state[name], atol=1e-3, rtol=1e-3)
+    command[command.index("--resolution") + 1] = "128"
+    refused = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert "cannot be cut" in refused.stderr

@@ -36,6 +36,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--stage", action="append", default=[], metavar="RESOLUTION:IMAGES:BATCH")
     add("--resume", action="store_true", help="go on from the newest checkpoint in --out")
     add("--style-row", type=int, help="rows from here on read the style code")
+    add("--resolution", type=int, help="cut a larger generator down to pictures of this side, with a new output head")
     add("--preview", type=int, nargs="*", help="sides of small pictures with an output head of their own")
     add("--fit-heads", action="store_true", help="start output heads from a least-squares fit")
     add("--zero-noise", action="store_true", help="start with empty noise maps (drawings are flat)")
@@ -104,7 +105,11 @@ def _generator(args: argparse.Namespace, pictures) -> Generator:  # type: ignore
     if args.init is None:
         raise InputError("--init is needed: a generator to start from, for example face.")
     parent = load_generator(args.init)
-    changes = {}
+    changes: dict[str, object] = {}
+    if args.resolution is not None:
+        if args.resolution > parent.config.img_resolution:
+            raise InputError(f"--init makes {parent.config.img_resolution} px; it cannot be cut to {args.resolution} px.")
+        changes["img_resolution"] = args.resolution
     if args.style_row is not None:
         changes["style_row"] = args.style_row
     if args.preview is not None:

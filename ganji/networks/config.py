@@ -77,11 +77,14 @@ class GeneratorConfig:
                 raise CheckpointError(f"{name} must be a whole number from 1 to {top}, not {value!r}.")
         if self.family == "mobile" and any(self.channels(res) % 4 for res in self.feature_resolutions):
             raise CheckpointError("The mobile family needs channel counts that are multiples of 4.")
+        if not isinstance(self.preview_resolutions, (list, tuple)):
+            raise CheckpointError(f"preview_resolutions must be a list, not {self.preview_resolutions!r}.")
         object.__setattr__(self, "preview_resolutions", tuple(self.preview_resolutions))
         allowed = [2 * res for res in self.feature_resolutions[:-1]] if self.family == "mobile" else []
         if any(p not in allowed for p in self.preview_resolutions):
             raise CheckpointError(f"preview_resolutions must be among {allowed}, not {list(self.preview_resolutions)}.")
-        if self.style_row is not None and not 0 < self.style_row < self.num_ws:
+        row = self.style_row
+        if row is not None and (type(row) is not int or not 0 < row < self.num_ws):
             raise CheckpointError(f"style_row must be from 1 to {self.num_ws - 1}, not {self.style_row!r}.")
 
     def channels(self, resolution: int) -> int:
@@ -152,8 +155,12 @@ class GeneratorConfig:
         """
         known = {f.name for f in fields(cls)}
         if not isinstance(values, dict) or not {"family", "img_resolution"} <= set(values) <= known:
-            given = sorted(values) if isinstance(values, dict) else values
+            odd = (
+                sorted(set(values) ^ ({"family", "img_resolution"} | (set(values) & known)))
+                if isinstance(values, dict)
+                else []
+            )
             raise CheckpointError(
-                f"A generator config needs family and img_resolution, and knows {sorted(known)}; not {given}."
+                f"A generator config needs family and img_resolution and known fields; look at {odd[:5]}."
             )
         return cls(**values)
