@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -133,7 +135,7 @@ def _emojify_photo(
     """What /project_photo yields."""
     service.studio.emojified(seed=0, num_face_layers=cut, blend_strength=strength, style=style)
     validate.choice("mode", mode, ("fast", "portrait"))
-    aligned = service.align(open_upload(_path(photo)))
+    aligned = service.align(open_upload(_path(photo), Path(os.environ[files.FOLDER])))
     found = None
     for item in service.find_code(aligned.picture, mode):
         if isinstance(item, FoundFace):

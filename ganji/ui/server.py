@@ -13,8 +13,8 @@ from ganji import validate
 from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
-from ganji.studio import Studio, open_studio
-from ganji.ui import health, mcp_tools, texts, theme
+from ganji.studio import Studio
+from ganji.ui import health, mcp_tools, refusals, texts, theme, zero_gpu
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
@@ -28,7 +28,7 @@ GPU_SLOTS = 2
 
 def build() -> tuple[App, BackgroundLoad[Studio]]:
     """The page and the load that it waits for; the load is not started."""
-    load: BackgroundLoad[Studio] = BackgroundLoad(open_studio)
+    load: BackgroundLoad[Studio] = BackgroundLoad(zero_gpu.open_studio)
     service = Service(lambda: load.value)
     return App(service, load, Showcase(service)), load
 
@@ -45,9 +45,12 @@ def serve(folder: TempFolder) -> None:
         folder.purge_with(purge)
     folder.start_sweeping()
     load.start()
+    if zero_gpu.is_there():  # which wants all models before the page, and lends its GPU to visitors only
+        load.wait()
     threading.Thread(target=_when_loaded, args=(app, load), name="ganji-warm-up", daemon=True).start()
     on_space = bool(os.environ.get("SPACE_ID"))
     with_metrics = os.environ.get("GANJI_METRICS", "") == "1"
+    refusals.install(app.blocks)
     app.blocks.queue(max_size=QUEUE_SIZE, default_concurrency_limit=None, api_open=False).launch(
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1"),
         server_port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
@@ -80,4 +83,5 @@ def _when_loaded(app: App, load: BackgroundLoad[Studio]) -> None:
     if load.value.device.type == "cuda":
         app.service.admission.limits = replace(app.service.admission.limits, slots=GPU_SLOTS)
     logger.info("models loaded")
-    app.showcase.warm_up()
+    if not zero_gpu.is_there():
+        app.showcase.warm_up()
