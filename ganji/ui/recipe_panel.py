@@ -36,7 +36,7 @@ class RecipePanel:
             self.link = gr.Button(texts.label("recipe_link"), size="sm", elem_id="recipe-link", min_width=120)
             self.save = gr.Button(texts.label("recipe_save"), size="sm", elem_id="recipe-save", min_width=120)
             self.save_code = gr.Button(
-                texts.label("recipe_save_code"), size="sm", elem_id="recipe-save-code", visible=False, min_width=120
+                texts.label("recipe_save_code"), size="sm", elem_id="recipe-save-code", visible=False, min_width=300
             )
         self.file = gr.DownloadButton(visible="hidden", elem_id="recipe-file")
         gr.Markdown(texts.label("load_heading"))
@@ -45,7 +45,7 @@ class RecipePanel:
                 label=texts.label("load_text"), placeholder="kind=emoji&seed=7&psi=0.7", elem_id="load-text", min_width=240, max_lines=3
             )  # fmt: skip
             self.from_file = gr.File(
-                label=texts.label("load_file"), file_types=[".png", ".json"], type="filepath", height=120, elem_id="load-file", min_width=240
+                label=texts.label("load_file"), file_types=[".png", ".json"], type="filepath", height=150, elem_id="load-file", min_width=240
             )  # fmt: skip
         self.load = gr.Button(texts.label("load_button"), size="sm", elem_id="load-button")
         page.add_view([self.text, self.save_code], self._view)

@@ -23,8 +23,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "tab_customize": ("Customize", "꾸미기"),
     "tab_use": ("Use", "내보내기"),
     # the picture on show
-    "stage_region": ("Your emoji", "내 이모지"),
-    "stage_empty": ("Your emoji will be here.", "여기에 이모지가 나타납니다."),
     "name_emoji": ("Emoji no. {seed}", "이모지 {seed}번"),
     "name_face": ("Face no. {seed}", "얼굴 {seed}번"),
     "name_emojified": ("Face no. {seed} as an emoji", "얼굴 {seed}번의 이모지"),
@@ -80,7 +78,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "points_mouth": ("Mouth", "입"),
     "points_alt": ("Your photo, for marking the face", "얼굴을 표시할 내 사진"),
     "points_use": ("Use these marks", "이 표시 사용"),
-    "points_none": ("Choose a photo first.", "먼저 사진을 고르세요."),
     "compare": ("Before and after", "전과 후"),
     "photo_gone": ("The photo has been deleted, as promised. Choose it again.", "약속대로 사진이 지워졌습니다. 다시 골라 주세요."),
     "photo_gone_emoji": ("The photo has been deleted, as promised; its emoji is still yours.", "약속대로 사진은 지워졌고 이모지는 그대로 남았습니다."),
@@ -90,7 +87,6 @@ WORDS: dict[str, tuple[str, str]] = {
     "style_sets": ("Drawing style", "그림체"),
     "style_colours": ("Colour", "색"),
     "style_face": ("From the face", "얼굴에서"),
-    "style_face_hint": ("Style chosen by the face itself", "얼굴 자체가 고른 스타일"),
     "style_like": ("Like this emoji", "이 이모지처럼"),
     "style_like_number": ("Like emoji no. {seed}", "이모지 {seed}번처럼"),
     "blend_heading": ("Blend with the face", "얼굴과 섞기"),
@@ -218,6 +214,7 @@ WORDS: dict[str, tuple[str, str]] = {
     "direction_color": ("Color {n}", "색 {n}"),
     # errors
     "error_bug": ("Something went wrong on our side. Nothing you made is lost; please try again.", "문제가 생겼습니다. 만든 것은 그대로 있으니 다시 시도해 주세요."),
+    "error_photo": ("This photo cannot be used.", "쓸 수 없는 사진입니다."),
     "error_photo.no_face": ("No face was found. Use a photo that shows one face from the front, in good light, or mark the eyes and mouth by hand.", "얼굴을 찾지 못했습니다. 밝은 곳에서 정면을 본 사진을 쓰거나 눈과 입을 직접 표시하세요."),
     "error_photo.face_too_small": ("The face is too small. Use a photo where it is larger.", "얼굴이 너무 작습니다. 얼굴이 더 크게 나온 사진을 쓰세요."),
     "error_photo.unreadable": ("This photo cannot be read. Use a JPEG, PNG, WebP, GIF or AVIF file.", "이 사진을 읽을 수 없습니다. JPEG, PNG, WebP, GIF, AVIF 파일을 쓰세요."),

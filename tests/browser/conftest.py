@@ -13,7 +13,7 @@ ARGUMENTS = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-bac
              "--disable-component-update", "--disable-sync"]  # fmt: skip
 TIMEOUT = 30_000  # ms
 
-# What Gradio 6.31's own scripts say; every pattern must still be said somewhere (test_flows.py), so the list only shrinks.
+# What Gradio 6.31's own scripts say, by text; nothing so far. The list may only shrink.
 GRADIO_SAYS = ()
 
 DESKTOP = {"locale": "en-US", "viewport": {"width": 1280, "height": 900}}

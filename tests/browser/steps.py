@@ -1,9 +1,16 @@
 """What visitors do, and what they see, in one line each."""
 
 import base64
+import io
+import os
+import re
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import expect
+
+PICTURES = Path(__file__).resolve().parent.parent.parent / "docs" / "img"
+MAX_SCREENSHOT = 250_000  # bytes
 
 
 def tab(page, name):
@@ -28,3 +35,28 @@ def downloaded(page, selector, timeout=60_000):
     with page.expect_download(timeout=timeout) as caught:
         page.locator(selector).click()
     return caught.value.suggested_filename, Path(caught.value.path()).read_bytes()
+
+
+def shown_after(page, pattern, timeout=60_000):
+    """The file of the picture on show once the page's address has this in it."""
+    expect(page).to_have_url(re.compile(pattern), timeout=timeout)
+    return shown_bytes(page)
+
+
+def move_slider(page, number, presses):
+    """Move a slider with the arrow keys, half a strength each."""
+    page.locator(f"#slide-{number}").focus()
+    for _ in range(abs(presses)):
+        page.keyboard.press("ArrowRight" if presses > 0 else "ArrowLeft")
+
+
+def keep(page, name):
+    """Store what the window shows in docs/img/, small, if GANJI_SCREENSHOTS=1."""
+    if os.environ.get("GANJI_SCREENSHOTS") != "1":
+        return
+    page.wait_for_timeout(600)
+    picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    path = PICTURES / f"{name}.png"
+    path.parent.mkdir(exist_ok=True)
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    assert path.stat().st_size < MAX_SCREENSHOT, f"{path.name}: {path.stat().st_size} bytes"
