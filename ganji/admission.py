@@ -107,6 +107,7 @@ class Admission:
         self._device = Device(self._limits.slots, self._limits.short_waiting, self._limits.patience, clock)
         self._lock = threading.Lock()
         self._places: list[_Place] = []  # long jobs, oldest first
+        self._reserved = 0  # places of long jobs that are being prepared
         self._mean_seconds = 20.0  # a long job's, as seen lately
         self._draining = False
 
@@ -199,19 +200,41 @@ class Admission:
 
     # the places of long jobs
 
+    @contextmanager
+    def reserved_place(self) -> Iterator[None]:
+        """Keep a place while a long job is prepared, so that who will not get one hears it before the work and not after.
+
+        The job begins after the end of this context.
+
+        Raises:
+            BusyError: too many wait; the process ends.
+        """
+        with self._lock:
+            self._check_room()
+            self._reserved += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._reserved -= 1
+
     def _enter(self) -> _Place:
         with self._lock:
-            self._check_open()
-            self._drop_silent()
-            room = self.limits.long_running + self.limits.long_waiting
-            if len(self._places) >= room:
-                wait = self._estimate(1 + self.limits.long_waiting // 2)
-                raise BusyError(
-                    f"Many photos are being worked on just now; try again in about {wait:.0f} seconds.", wait
-                )
+            self._check_room()
             place = _Place(self._clock(), self._lock)
             self._places.append(place)
             return place
+
+    def _check_room(self) -> None:
+        """
+        Raises:
+            BusyError: every place is taken; the process ends. The lock is held.
+        """
+        self._check_open()
+        self._drop_silent()
+        if len(self._places) + self._reserved >= self.limits.long_running + self.limits.long_waiting:
+            wait = self._estimate(1 + self.limits.long_waiting // 2)
+            raise BusyError(f"Many photos are being worked on just now; try again in about {wait:.0f} seconds.", wait)
 
     def _wait_for_place(self, place: _Place) -> Iterator[Waiting]:
         """Until the place may run; a sign of life every second."""

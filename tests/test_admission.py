@@ -705,6 +705,44 @@ def test_stress():
     assert finished(admission.long_job(steps(2))) == [0, 1]
 
 
+def test_a_place_is_kept_while_a_job_is_prepared():
+    """Of 200 photos at once, five are looked at; the others are refused before anybody has decoded them."""
+    admission = Admission(Limits(long_running=1, long_waiting=4))
+    start, looked_at, refused, served = threading.Barrier(200), [], [], []
+    gate = threading.Event()
+
+    def photo():
+        start.wait(10)
+        begin = time.monotonic()
+        try:
+            with admission.reserved_place():
+                looked_at.append(1)
+                gate.wait(10)
+        except BusyError:
+            refused.append(time.monotonic() - begin)
+            return
+        served.append(finished(admission.long_job(steps(2))))
+
+    threads = run(*[photo] * 200)
+    until(lambda: len(refused) == 195, 10)
+    with pytest.raises(BusyError):
+        finished(admission.long_job(steps(1)))
+    gate.set()
+    for thread in threads:
+        thread.join(10)
+    assert len(looked_at) == 5
+    assert served == [[0, 1]] * 5
+    assert sorted(refused)[int(0.99 * len(refused))] < 1
+    with admission.reserved_place():
+        pass
+    with pytest.raises(ZeroDivisionError), admission.reserved_place():
+        raise ZeroDivisionError
+    assert admission._reserved == 0
+    admission.drain(0)
+    with pytest.raises(BusyError), admission.reserved_place():
+        pass
+
+
 def test_overload():
     """200 projections at once with room for 5: each of the others hears so within a second, and the 5 are served."""
     admission = Admission(Limits(long_running=1, long_waiting=4))

@@ -135,7 +135,8 @@ def _emojify_photo(
     """What /project_photo yields."""
     service.studio.emojified(seed=0, num_face_layers=cut, blend_strength=strength, style=style)
     validate.choice("mode", mode, ("fast", "portrait"))
-    aligned = service.align(open_upload(_path(photo), Path(os.environ[files.FOLDER])))
+    with service.admission.reserved_place():
+        aligned = service.align(open_upload(_path(photo), Path(os.environ[files.FOLDER])))
     found = None
     for item in service.find_code(aligned.picture, mode):
         if isinstance(item, FoundFace):

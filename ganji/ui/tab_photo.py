@@ -107,9 +107,10 @@ class PhotoTab:
         visit.photo = ""
         yield self.result.say_aligning(lang) | self.marks.closed()
         try:
-            photo = read()
             try:
-                faces = self.page.service.align_all(photo)
+                with self.page.service.admission.reserved_place():
+                    photo = read()
+                    faces = self.page.service.align_all(photo)
             except NoFaceError as error:
                 visit.photo, work = self.page.desk.put(photo, [])
                 yield self.result.say_problem(texts.sentence(lang, error)) | self.marks.offered(
