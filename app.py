@@ -18,6 +18,9 @@ def main() -> None:
     observe.configure()
     folder = TempFolder(spare=is_emoji_file)
     folder.use_for_gradio()
+    from ganji.ui import zero_gpu
+
+    zero_gpu.prepare()
     from ganji.ui.server import serve
 
     serve(folder)
