@@ -374,8 +374,9 @@ def test_leaving_frees_the_place(where, how):
     elif how == "close":
         job.close()
     del job
-    gc.collect()
-    assert time.monotonic() - start < 1
+    took = time.monotonic() - start
+    gc.collect()  # of a large process this alone may take a second
+    assert took < 1
     if holder is not None:
         assert admission.load == Load(0, 0, 1, 0)
         holder.close()

@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -105,10 +106,12 @@ def _generator(args: argparse.Namespace, pictures) -> Generator:  # type: ignore
     if args.init is None:
         raise InputError("--init is needed: a generator to start from, for example face.")
     parent = load_generator(args.init)
-    changes: dict[str, object] = {}
+    changes: dict[str, Any] = {}
     if args.resolution is not None:
         if args.resolution > parent.config.img_resolution:
-            raise InputError(f"--init makes {parent.config.img_resolution} px; it cannot be cut to {args.resolution} px.")
+            raise InputError(
+                f"--init makes {parent.config.img_resolution} px; it cannot be cut to {args.resolution} px."
+            )
         changes["img_resolution"] = args.resolution
     if args.style_row is not None:
         changes["style_row"] = args.style_row
