@@ -332,7 +332,8 @@ def test_good_files_load_and_all_others_are_refused_with_a_sentence(corpus):
 
 def test_no_file_takes_long_or_much_memory(corpus):
     outcomes, _, _ = corpus
-    assert max(o["seconds"] for o in outcomes.values()) < 10
+    assert max(o["processor_seconds"] for o in outcomes.values()) < 10  # the same on a busy machine
+    assert max(o["seconds"] for o in outcomes.values()) < 60
     assert sum(o["rise_mb"] for o in outcomes.values()) < 1000
 
 
