@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from ganji.errors import InputError
 from ganji.photo_headers import PNG_SIGNATURE
 from ganji.png_recipe import extract
 from ganji.recipe import PhotoCode, Recipe, from_json, from_text, to_json
-from ganji.ui import files, texts
+from ganji.ui import components, files, texts
 from ganji.ui.shell import Page, Showing, Updates
 from ganji.ui.visit import Visit
 
-COPY_LINK = """(text) => {
-  const link = `${location.origin}${location.pathname}?${text}`;
+COPY_LINK = """() => {
+  const recipe = document.querySelector('#recipe-text .recipe')?.textContent ?? '';
+  const link = `${location.origin}${location.pathname}?${recipe}`;
   navigator.clipboard?.writeText(link).catch(() => {});
 }"""
 
@@ -28,9 +30,7 @@ class RecipePanel:
     def __init__(self, page: Page):
         self.page = page
         gr.Markdown(texts.label("recipe_heading"))
-        self.text = gr.Textbox(
-            label=texts.label("recipe_text"), interactive=False, buttons=["copy"], elem_id="recipe-text", max_lines=3
-        )
+        self.text = components.board("recipe-text")
         gr.Markdown(texts.label("recipe_hint"), elem_classes="hint")
         with gr.Row(elem_classes="tools"):
             self.link = gr.Button(texts.label("recipe_link"), size="sm", elem_id="recipe-link", min_width=120)
@@ -53,7 +53,7 @@ class RecipePanel:
     def wire(self) -> None:
         """Declare its events."""
         on = self.page.on
-        self.link.click(None, [self.text], js=COPY_LINK)
+        self.link.click(None, js=COPY_LINK)
         for button, function in ((self.save, self._save_recipe), (self.save_code, self._save_code)):
             on(button.click, function, [], [self.file], shows=False).success(
                 None, js="() => document.querySelector('#recipe-file')?.click()"
@@ -63,7 +63,7 @@ class RecipePanel:
 
     def _view(self, showing: Showing) -> Updates:
         return {
-            self.text: showing.recipe.to_text(),
+            self.text: _shown(showing.recipe, showing.lang),
             self.save_code: gr.update(visible=showing.recipe.photo is not None),
         }
 
@@ -93,6 +93,16 @@ class RecipePanel:
         other_weights = recipe.notice(service.studio.weights_id)
         notice = other_weights and texts.say(lang, "notice_weights", weights=recipe.weights)
         return self.page.show_new(visit, lang, painted, code, notice=notice, source=source)
+
+
+def _shown(recipe: Recipe, lang: str) -> str:
+    """The recipe's text, to be read and selected."""
+    title = html.escape(texts.say(lang, "recipe_text"))
+    text = html.escape(recipe.to_text())
+    return (
+        f'<p class="label" id="recipe-label">{title}</p><code class="recipe" role="textbox" aria-readonly="true" '
+        f'tabindex="0" aria-labelledby="recipe-label">{text}</code>'
+    )
 
 
 def read_file(path: Any) -> tuple[Recipe, PhotoCode | None]:

@@ -70,7 +70,8 @@ def check(page, axe, known, where):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desk", "phone"])
 def test_every_tab(open_page, axe, known, options, theme):
-    page = open_page(options, f"?__theme={theme}").page
+    watched = open_page(options, f"?__theme={theme}")
+    page = watched.page
     assert page.evaluate("() => document.querySelector('.dark') !== null") == (theme == "dark")
     for name in TABS:
         tab(page, name)
@@ -83,6 +84,7 @@ def test_every_tab(open_page, axe, known, options, theme):
         page.locator(f"{drawer} button.label-wrap").click()
     expect(page.locator("#like-board .tile").first).to_be_visible()
     check(page, axe, known, f"a face and open drawers, {theme}")
+    assert watched.overflow == 0
 
 
 def test_a_message_and_a_finished_sticker(open_page, axe, known):
