@@ -22,7 +22,8 @@ from ganji.align import AlignedFace, align_face
 from ganji.errors import BusyError, FaceTooSmallError, NoFaceError
 from ganji.privacy import TransientCache
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
-from ganji.studio import Painted, Projected, Studio
+from ganji.results import Painted, Projected
+from ganji.studio import Studio
 from ganji.workshop import Workshop
 
 PREVIEW_EVERY = 0.5  # s

@@ -10,7 +10,7 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from PIL import Image
@@ -19,7 +19,6 @@ from ganji import images, latents, project, validate
 from ganji.align import AlignedFace, align_by_points, align_face
 from ganji.bank import LatentBank, codes
 from ganji.blend import BlendCut, BlendPreset, blend_generators, blend_presets
-from ganji.codebook import Codebook
 from ganji.detect import FaceDetector, MTCNNDetector
 from ganji.errors import DirectionsError, InputError, WeightsError
 from ganji.expressions_pack import EXPRESSIONS, NamedAxes
@@ -30,50 +29,14 @@ from ganji.perceptual import LPIPS
 from ganji.precision import prefers_bfloat16
 from ganji.project import ProjectionStep
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
+from ganji.results import Painted, Projected
+from ganji.styles import StyleCodes
 from ganji.weights import WeightStore
 
 Points = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]  # both eyes and the mouth, px
 
 BLENDS_KEPT = 3
 BANK_CANDIDATES = 8
-STYLE_GROUPS = ("set", "colour")
-
-
-@dataclass(frozen=True)
-class Painted:
-    """A finished picture, RGB at full size, and what makes it again."""
-
-    picture: Image.Image
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
-class Projected:
-    """What a projection found.
-
-    Attributes:
-        reconstruction: the face generator's picture of the code, RGB.
-        code: the face code; it belongs to the photo's owner.
-        distance: LPIPS (AlexNet) to the aligned photo. pixel_error: mean absolute difference, 0..1.
-        steps, seconds: what it took. device: where. mode: "fast" or "portrait".
-    """
-
-    reconstruction: Image.Image
-    code: PhotoCode
-    distance: float
-    pixel_error: float
-    steps: int
-    seconds: float
-    device: str
-    mode: str
-
-    @property
-    def verdict(self) -> str:
-        """The distance in a word: "close", "fair" or "rough"."""
-        return next(word for limit, word in VERDICTS if self.distance <= limit)
-
-
-VERDICTS = ((0.25, "close"), (0.40, "fair"), (float("inf"), "rough"))
 
 
 class Studio:
@@ -95,8 +58,8 @@ class Studio:
         self.detector = detector or MTCNNDetector(self.device)
         self.face, self.emoji, self.emoji_blend = self._load_generators()
         self.space = latents.w_statistics(self.face, activated=True)
-        self._emoji_mean = latents.w_statistics(self.emoji).mean
-        self.codebook: Codebook | None = self._load("codebook", store.codebook)
+        self.codebook = self._load("codebook", store.codebook)
+        self._styles = StyleCodes(self.emoji, self.codebook)
         self.sliders_off = ""  # why there are none
         self.directions = {
             "emoji": self._load_directions("emoji_directions", self.emoji),
@@ -156,10 +119,7 @@ class Studio:
     @property
     def styles(self) -> tuple[str, ...]:
         """Names of the style swatches, "<set>-<colour>"; the first is the default. Empty for bundles without a codebook."""
-        if self.codebook is None:
-            return ()
-        sets, colours = (self.codebook.group(name).labels for name in STYLE_GROUPS)
-        return tuple(f"{s}-{c}" for s in sets for c in colours)
+        return self._styles.names
 
     # actions
 
@@ -277,7 +237,7 @@ class Studio:
             style=validate.text("style", style, 60),
             weights=self.weights_id,
         )
-        self._check_style(recipe.style)
+        self._styles.check(recipe.style)
         return recipe
 
     def face_recipe(self, *, seed: int, truncation_psi: float = validate.TRUNCATION_PSI.default) -> Recipe:
@@ -328,7 +288,7 @@ class Studio:
         num_ws = generator.config.num_ws
         if recipe.kind == "emoji":
             assert recipe.seed is not None
-            return latents.to_w_plus(self._emoji_w(recipe.seed, recipe.truncation_psi), num_ws)
+            return latents.to_w_plus(self._styles.random(recipe.seed, recipe.truncation_psi), num_ws)
         w_plus = self._face_code(recipe, code)
         if recipe.kind == "face":
             return w_plus
@@ -342,7 +302,7 @@ class Studio:
             None,
         )
         style_row = style_row or self.emoji_blend.config.style_row or num_ws
-        fine = latents.to_w_plus(self._style_w(recipe.style, w_face), num_ws)
+        fine = latents.to_w_plus(self._styles.code(recipe.style, w_face), num_ws)
         return latents.mix(latents.to_w_plus(w_face, num_ws), fine, style_row)
 
     def _face_code(self, recipe: Recipe, code: PhotoCode | None) -> torch.Tensor:
@@ -357,36 +317,6 @@ class Studio:
         if code.digest != recipe.photo or code.w_plus.shape != (config.num_ws, config.w_dim):
             raise InputError("This face code is not the one that the recipe names.")
         return torch.from_numpy(code.w_plus.copy())[None].to(self.device)
-
-    def _emoji_w(self, seed: int, truncation_psi: float) -> torch.Tensor:
-        """[1, w_dim]: truncated towards the middle of what the code draws, or towards the mean without a codebook."""
-        w = latents.w_from_seeds(self.emoji, [seed])
-        centre = self._emoji_mean if self.codebook is None else self.codebook.centres(w)
-        return latents.truncate(w, centre, truncation_psi)
-
-    def _style_w(self, style: str, w_face: torch.Tensor) -> torch.Tensor:
-        """[1, w_dim]: the code for the rows that draw the style."""
-        self._check_style(style)
-        if style.startswith("seed:"):
-            w = self._emoji_w(int(style[5:]), 1.0)
-        elif style == "face" or self.codebook is None:
-            w = w_face
-        else:
-            name = self.styles[0] if style == DEFAULT_STYLE else style
-            set_name, _, colour = name.rpartition("-")
-            return self.codebook.code({"set": set_name, "colour": colour})
-        return w if self.codebook is None else self.codebook.centres(w, STYLE_GROUPS)
-
-    def _check_style(self, style: str) -> None:
-        if style.startswith("seed:"):
-            digits = style[5:]
-            validate.integer(
-                "the style's seed", int(digits) if digits.isdecimal() and len(digits) < 12 else digits, validate.SEED
-            )
-        elif style not in (DEFAULT_STYLE, "face", *self.styles):
-            raise InputError(
-                f"The style must be a swatch such as {(self.styles or ('face',))[0]}, face, or seed:N; not {validate.shown(style)}."
-            )
 
     # projection's own networks
 

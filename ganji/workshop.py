@@ -16,8 +16,9 @@ from ganji.credits import credits_text
 from ganji.errors import InputError
 from ganji.matte import cut_out, cut_out_all
 from ganji.recipe import PhotoCode, Recipe
+from ganji.results import Painted
 from ganji.sticker_files import make_zip, save
-from ganji.studio import Painted, Studio
+from ganji.studio import Studio
 
 FACE = "face"  # the movement from a face to its emoji; all others are a slider's number
 ANIMATION_SIZE = 256  # px, of animations for no platform

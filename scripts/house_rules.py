@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 MAX_FILE, MAX_TOTAL = 16 << 20, 60_000_000  # bytes
 MAX_FUNCTION = 100  # lines
-MAX_LINES = {"ganji/networks/": 400, "tests/": 750, "": 350}  # the first that fits; a module's tests stay in one file
+MAX_LINES = {"ganji/networks/": 400, "tests/": 800, "": 350}  # the first that fits; a module's tests stay in one file
 NEEDS_NO_DOCSTRING = ("forward", "main")  # said by the class, by the module
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -15,7 +15,8 @@ from ganji import validate
 from ganji.errors import InputError
 from ganji.png_recipe import embed
 from ganji.recipe import PhotoCode, Recipe
-from ganji.studio import Painted, Studio
+from ganji.results import Painted
+from ganji.studio import Studio
 
 BAR = 30  # characters
 

@@ -24,7 +24,8 @@ from ganji.align import largest_note
 from ganji.commands import common, folder_run
 from ganji.photos import open_photo
 from ganji.recipe import to_json
-from ganji.studio import Projected, Studio
+from ganji.results import Projected
+from ganji.studio import Studio
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -21,8 +21,8 @@ from ganji import __version__, validate
 from ganji.align import largest_note
 from ganji.errors import InputError
 from ganji.photos import open_upload
+from ganji.results import Painted
 from ganji.service import FoundFace, Progress, Service
-from ganji.studio import Painted
 from ganji.ui import api_use, files
 from ganji.ui.handlers import told
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from ganji.png_recipe import embed
 from ganji.recipe import Recipe
-from ganji.studio import Painted
+from ganji.results import Painted
 
 FOLDER = "GRADIO_TEMP_DIR"
 

@@ -16,8 +16,8 @@ import gradio as gr
 
 from ganji import validate
 from ganji.recipe import PhotoCode, Recipe
+from ganji.results import Painted
 from ganji.service import Service
-from ganji.studio import Painted
 from ganji.ui import files, parts, texts
 from ganji.ui.handlers import guarded
 from ganji.ui.photo_desk import PhotoDesk

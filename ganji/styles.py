@@ -1,0 +1,71 @@
+"""Which w draws a style: a swatch of the codebook, a seed, or what the face itself calls for."""
+
+from __future__ import annotations
+
+import torch
+
+from ganji import latents, validate
+from ganji.codebook import Codebook
+from ganji.errors import InputError
+from ganji.networks.generator import Generator
+from ganji.recipe import DEFAULT_STYLE
+
+GROUPS = ("set", "colour")  # of the codebook, which together are a style
+
+
+class StyleCodes:
+    """The styles of an emoji generator.
+
+    Args:
+        codebook: None for weights without one: then a style is a seed's or the face's own.
+    """
+
+    def __init__(self, emoji: Generator, codebook: Codebook | None):
+        self._emoji, self._codebook = emoji, codebook
+        self._mean = latents.w_statistics(emoji).mean
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the swatches, "<set>-<colour>"; the first is the default."""
+        if self._codebook is None:
+            return ()
+        sets, colours = (self._codebook.group(name).labels for name in GROUPS)
+        return tuple(f"{s}-{c}" for s in sets for c in colours)
+
+    def random(self, seed: int, truncation_psi: float) -> torch.Tensor:
+        """[1, w_dim]: truncated towards the middle of what the code draws, or towards the mean without a codebook."""
+        w = latents.w_from_seeds(self._emoji, [seed])
+        centre = self._mean if self._codebook is None else self._codebook.centres(w)
+        return latents.truncate(w, centre, truncation_psi)
+
+    def code(self, style: str, w_face: torch.Tensor) -> torch.Tensor:
+        """[1, w_dim]: the code for the rows that draw the style.
+
+        Raises:
+            InputError: no such style.
+        """
+        self.check(style)
+        if style.startswith("seed:"):
+            w = self.random(int(style[5:]), 1.0)
+        elif style == "face" or self._codebook is None:
+            w = w_face
+        else:
+            name = self.names[0] if style == DEFAULT_STYLE else style
+            set_name, _, colour = name.rpartition("-")
+            return self._codebook.code({"set": set_name, "colour": colour})
+        return w if self._codebook is None else self._codebook.centres(w, GROUPS)
+
+    def check(self, style: str) -> None:
+        """
+        Raises:
+            InputError: no such style.
+        """
+        if style.startswith("seed:"):
+            digits = style[5:]
+            is_plain = digits.isdecimal() and len(digits) < 12
+            validate.integer("the style's seed", int(digits) if is_plain else digits, validate.SEED)
+        elif style not in (DEFAULT_STYLE, "face", *self.names):
+            example = (self.names or ("face",))[0]
+            raise InputError(
+                f"The style must be a swatch such as {example}, face, or seed:N; not {validate.shown(style)}."
+            )
