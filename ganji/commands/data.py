@@ -58,6 +58,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "codebook", "which code draws what: drawing set, colour, eyes, mouth", _codebook, out="a .safetensors file"
     )
     add("--generator", default="face")
+    add("--styles-only", action="store_true", help="drawing set and colour alone, for a model whose eyes follow a face")
     add = kind("pairs", "faces' codes with the emoji that show their expressions", _pairs)
     add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
     add("--codebook", type=Path, required=True)
@@ -151,15 +152,18 @@ def _expressions(args: argparse.Namespace) -> int:
 
 def _codebook(args: argparse.Namespace) -> int:
     from ganji import latents
-    from ganji.data import drawings, emoji_sets
+    from ganji.data import codebook_design, drawings, emoji_sets
     from ganji.data.part_builder import load_part_set
     from ganji.formats import native
     from ganji.weights import load_generator
 
-    cache = emoji_sets.fetch(args.cache / "emoji", SETS)
-    part_sets = [load_part_set(cache, name) for name in SETS]
     statistics = latents.w_statistics(load_generator(args.generator))
-    native.write(args.out, *drawings.emoji_codebook(statistics, part_sets, _lpips()).to_tensors())
+    if args.styles_only:
+        book = codebook_design.design_codebook(statistics)
+    else:
+        cache = emoji_sets.fetch(args.cache / "emoji", SETS)
+        book = drawings.emoji_codebook(statistics, [load_part_set(cache, name) for name in SETS], _lpips())
+    native.write(args.out, *book.to_tensors())
     return 0
 
 
