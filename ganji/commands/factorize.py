@@ -43,6 +43,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--named", type=Path, metavar="FOLDER", help="also fit named directions to a folder of `data`")
     parser.add_argument("--calibrate", action="store_true", help="equal LPIPS for strength 1 along each direction")
     parser.add_argument("--target", type=float, default=0.05, help="that LPIPS (0.05)")
+    parser.add_argument(
+        "--keep-within",
+        type=float,
+        metavar="SD",
+        help="leave out directions of which strength 1 goes farther than this many standard deviations of w",
+    )
     parser.add_argument("--seeds", type=int, default=64, help="pictures that it is measured on (64)")
     parser.add_argument("--resolution", type=int, help="side of these pictures (full); smaller is quicker")
     parser.add_argument("--role", choices=DIRECTION_ROLES, help="what it shall be in the bundle")
@@ -70,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if args.calibrate:
         seeds, side = range(args.seeds), args.resolution
         found = calibrate(generator, found, _perceptual(), seeds=seeds, target=args.target, resolution=side)
+    if args.keep_within is not None:
+        found = kept_within(generator, found, args.keep_within)
     tensors, header = found.to_tensors()
     native.write(args.out, tensors, header)
     print(f"{short_name(args.out)}: {len(found)} directions by the rule {found.method}")
@@ -87,6 +95,25 @@ def named(generator: Generator, folder: Path) -> list[Direction]:
     for direction in found:
         print(f"{direction.name}: R2 {direction.value:.2f} on held-out codes")
     return found
+
+
+def kept_within(generator: Generator, found: Directions, limit: float) -> Directions:
+    """The directions that need not leave the usual codes to be seen; names the others.
+
+    Raises:
+        DirectionsError: none is left.
+    """
+    statistics = w_statistics(generator)
+    kept = []
+    for direction in found.items:
+        size = float((direction.vector * direction.unit @ statistics.from_w).norm())
+        if size <= limit:
+            kept.append(direction)
+        else:
+            print(f"{direction.name}: left out, strength 1 goes {size:.2f} standard deviations far")
+    if not kept:
+        raise DirectionsError(f"No direction stays within {limit:g} standard deviations of w at strength 1.")
+    return replace(found, items=tuple(kept))
 
 
 def ranges(generator: Generator, wished: list[str] | None) -> dict[str, tuple[int, int]]:
