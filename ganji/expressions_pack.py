@@ -38,14 +38,14 @@ class Expression:
 # Left and right are the viewer's. Tune here and nowhere else; tests/test_expressions_pack.py says what must hold.
 EXPRESSIONS = (
     Expression(OWN, {}),
-    Expression("neutral", {SMILE: -0.9, MOUTH: -1.6, EYES: 0.2, LOOK: 0.0}),
-    Expression("smile", {SMILE: 1.2, MOUTH: -1.0, EYES: 0.2, LOOK: 0.0}),
-    Expression("laugh", {SMILE: 1.6, MOUTH: 2.4, EYES: -0.4, LOOK: 0.0}),
-    Expression("surprised", {SMILE: -3.2, MOUTH: 0.9, EYES: 1.2, LOOK: 0.0}),
-    Expression("sad", {SMILE: -2.3, MOUTH: -1.3, EYES: 0.0, LOOK: 0.0}),
-    Expression("eyes closed", {SMILE: 1.0, EYES: -3.6, LOOK: 0.0}),
-    Expression("looking left", {LOOK: -2.2}),
-    Expression("looking right", {LOOK: 2.2}),
+    Expression("neutral", {SMILE: -0.6, MOUTH: -1.0, EYES: 0.2, LOOK: 0.0}),
+    Expression("smile", {SMILE: 1.0, MOUTH: -0.8, EYES: 0.2, LOOK: 0.0}),
+    Expression("laugh", {SMILE: 1.2, MOUTH: 1.2, EYES: -0.2, LOOK: 0.0}),
+    Expression("surprised", {SMILE: -3.2, MOUTH: 1.7, EYES: 1.2, LOOK: 0.0}),
+    Expression("sad", {SMILE: -2.4, MOUTH: -0.4, EYES: 0.2, LOOK: 0.0}),
+    Expression("eyes closed", {SMILE: 0.8, EYES: -3.0, LOOK: 0.0}),
+    Expression("looking left", {LOOK: -1.7}),
+    Expression("looking right", {LOOK: 1.7}),
 )
 
 

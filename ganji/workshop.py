@@ -215,7 +215,7 @@ class Workshop:
         yield Step(total - 1, total)
         with self._turn():
             data = stickers.animate(moving.frames, "webp", holds=moving.holds, size=ANIMATION_SIZE)
-            everything = pack.pack_zip(items, self.credits(), motion=moving, stem=stem(first))
+            everything = pack.pack_zip(items, self.credits(), motion=moving)
         yield PackFiles(File(f"{name}.zip", everything), sheet, File(f"{name}-animated.webp", data))
 
 

@@ -28,7 +28,7 @@ class FaceResult:
         with gr.Row(elem_classes="tools"):
             self.stop = gr.Button(texts.label("stop"), variant="stop", size="sm", elem_id="stop", visible=False)
             self.longer = gr.Button(texts.label("look_longer"), size="sm", elem_id="look-longer", visible=False)
-        self.faces = components.board("faces")
+        self.faces = components.board("faces", elem_classes="maybe")
         with gr.Accordion(texts.label("compare"), open=False, visible=False, elem_id="compare") as self.compare:
             self.slider = gr.ImageSlider(
                 label=texts.label("compare"), show_label=False, type="filepath", format="png", buttons=["fullscreen"],

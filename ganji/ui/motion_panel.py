@@ -29,8 +29,8 @@ class MotionPanel:
         gr.Markdown(texts.label("motion_heading"))
         gr.Markdown(texts.label("motion_hint"), elem_classes="hint")
         self.movements = components.board("movements")
-        self.preview = components.board("motion-preview")
-        self.formats = components.board("motion-formats")
+        self.preview = components.board("motion-preview", elem_classes="maybe")
+        self.formats = components.board("motion-formats", elem_classes="maybe")
         self.file = gr.DownloadButton(visible="hidden", elem_id="motion-file")
         page.add_view([self.movements, self.preview, self.formats], self._view)
 

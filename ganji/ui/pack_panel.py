@@ -26,8 +26,8 @@ class PackPanel:
         gr.Markdown(texts.label("pack_heading"))
         gr.Markdown(texts.label("pack_hint"), elem_classes="hint")
         self.make = gr.Button(texts.label("pack_make"), variant="primary", elem_id="pack-make")
-        self.board = components.board("pack")
-        self.news = components.board("pack-news")
+        self.board = components.board("pack", elem_classes="maybe")
+        self.news = components.board("pack-news", elem_classes="maybe")
         with gr.Row(elem_classes="tools", visible=False, elem_id="pack-files") as self.files:
             self.zip, self.sheet, self.animation = (
                 gr.DownloadButton(texts.label(f"pack_{what}"), size="sm", elem_id=f"pack-{what}", min_width=110)

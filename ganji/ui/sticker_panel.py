@@ -25,7 +25,7 @@ class StickerPanel:
         gr.Markdown(texts.label("stickers_heading"))
         gr.Markdown(texts.label("stickers_hint"), elem_classes="hint")
         self.platforms = components.board("platforms", platform_tiles())
-        self.result = components.board("sticker-result")
+        self.result = components.board("sticker-result", elem_classes="maybe")
         self.everything = gr.Button(texts.label("stickers_all"), variant="primary", elem_id="stickers-all")
         self.file = gr.DownloadButton(visible="hidden", elem_id="sticker-file")
 
