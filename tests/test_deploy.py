@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import constants
 
 from ganji import cli
 from ganji.commands import deploy, deploy_files
@@ -26,6 +27,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 def environment(monkeypatch):
     for name in ("GANJI_BUNDLE", "GANJI_WEIGHTS_DIR", "GANJI_MANIFEST", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)  # the client reads the variable once, when it is imported
     monkeypatch.setenv("HF_TOKEN", "hf_testtoken")
 
 

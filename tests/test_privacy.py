@@ -336,6 +336,7 @@ def start(base, *words):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored below a shell's `&`
     )
     path = Path(process.stdout.readline().strip())
     assert path.parent == base
