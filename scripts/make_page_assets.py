@@ -17,7 +17,7 @@ from ganji.studio import Studio, open_studio
 
 UI = Path(__file__).resolve().parent.parent / "ganji" / "ui"
 FACES = (109, 103, 114, 117)  # seeds: four moods, all grown up
-LOGO = ((3, 132, (172, 92)), (0, 132, (8, 92)), (9, 176, (68, 40)))  # (seed, side, top left), painted in this order
+LOGO = ((21, 132, (172, 92)), (10, 132, (8, 92)), (12, 176, (68, 40)))  # (seed, side, top left), painted in this order
 LOGO_SIZE = (312, 232)
 
 
