@@ -29,7 +29,7 @@ from ganji.ui.tab_random import RandomTab
 from ganji.ui.visit import Visit
 
 TITLE = "GAN-ji"
-START = Recipe("emoji", seed=9)  # what a visitor sees first
+START = Recipe("emoji", seed=12)  # what a visitor sees first
 POLL = 1.5  # s between two looks at whether the weights are there
 
 
@@ -118,9 +118,9 @@ class App:
     def _status(self, lang: str) -> str:
         state = self.load.state
         if not state.ready:
-            kind = "problem" if state.phase != "loading" else "note"
-            detail = f" {state.sentence}" if lang == "en" and state.phase == "failed" else ""
-            return parts.message(texts.say(lang, f"status_{state.phase}") + detail, kind)
+            key = "status_fetching" if state.phase == "loading" and state.detail else f"status_{state.phase}"
+            said = f"{texts.say(lang, key)} {state.detail}".strip()
+            return parts.message(said, "note" if state.phase == "loading" else "problem")
         device = texts.say(lang, f"status_device_{'gpu' if self.service.studio.device.type == 'cuda' else 'cpu'}")
         return parts.message(texts.say(lang, "status_ready", device=device, pace=self._pace(lang)))
 
