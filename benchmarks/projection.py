@@ -2,12 +2,15 @@
 
     python benchmarks/projection.py speed --faces 12                # both modes: seconds, steps, distances, memory
     python benchmarks/projection.py baseline --faces 4              # the public recipe, 1000 steps each; cached
+    python benchmarks/projection.py codes --faces 100               # project photos and keep their codes, for the next two
     python benchmarks/projection.py agreement --faces 100           # do photos' emoji show the photos' expressions?
+    python benchmarks/projection.py emoji                           # emoji of our codes against those of the baseline's
 
 Faces are pictures that the face generator painted of seeds 4400 to 4499, used as photos: aligned, projected, emojified.
 The baseline is written from its description (Karras et al. 2020, appendix D): W from the mean, Adam with rate 0.1 and ramps,
 noise maps with their regularisation, noise on the code, LPIPS on VGG16. Its results are kept in benchmarks/results with a
-line about the machine. Distances are LPIPS at 256 px; VGG16 is fetched with `python -m ganji data perceptual` when missing.
+line about the machine. `codes` goes on where it was stopped; its file belongs to the face generator, not to the emoji's,
+so emoji of other weights can be judged without projecting again. Distances are LPIPS at 256 px; VGG16 is fetched with `python -m ganji data perceptual` when missing.
 """
 
 from __future__ import annotations
@@ -43,12 +46,13 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "projection_baseline.json"
 EXPRESSIONS, FIRST_MEASURED = HERE / "data" / "expressions_4200_5199.npz", 4200
 FIRST = 4400
+CODES = "projected_codes.npz"  # in --cache
 STYLES = ("noto", "fluent", "fluent-flat", "twemoji")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("speed", "baseline", "agreement"))
+    parser.add_argument("what", choices=("speed", "baseline", "codes", "agreement", "emoji"))
     parser.add_argument("--faces", type=int, default=12)
     parser.add_argument("--modes", nargs="+", default=list(project.MODES))
     parser.add_argument("--steps", type=int, default=1000, help="of the baseline")
@@ -56,7 +60,8 @@ def main() -> int:
     args = parser.parse_args()
     studio = open_studio()
     print(machine(studio))
-    {"speed": speed, "baseline": baseline, "agreement": agreement}[args.what](studio, args)
+    task = {"speed": speed, "baseline": baseline, "codes": codes, "agreement": agreement, "emoji": emoji}[args.what]
+    task(studio, args)
     return 0
 
 
@@ -166,37 +171,103 @@ def autocorrelation(noise: torch.Tensor) -> torch.Tensor:
         noise = F.avg_pool2d(noise, 2) * 2
 
 
+def codes(studio: Studio, args: argparse.Namespace) -> None:
+    """Project photos in every mode of --modes; those already in the file are left alone."""
+    known = read_codes(args.cache)
+    for seed in range(FIRST, FIRST + args.faces):
+        for mode in args.modes:
+            if (seed, mode) not in known:
+                aligned = studio.align(photo(studio, seed)).picture
+                start = time.perf_counter()
+                *_, step = studio.project(aligned, mode)
+                known[seed, mode] = (project.w_plus_array(step.w_plus), time.perf_counter() - start)
+                write_codes(args.cache, known)
+    for mode in args.modes:
+        taken = [seconds for (_, of), (_, seconds) in known.items() if of == mode]
+        print(f"{mode}: {len(taken)} photos, median {statistics.median(taken):.1f} s")
+
+
+Codes = dict[tuple[int, str], tuple[np.ndarray, float]]  # (seed, mode) -> (w_plus, seconds)
+
+
+def read_codes(cache: Path) -> Codes:
+    """What `codes` has kept so far."""
+    path = cache / CODES
+    if not path.is_file():
+        return {}
+    with np.load(path) as stored:
+        rows = zip(stored["seeds"].tolist(), stored["modes"].tolist(), stored["w_plus"], stored["seconds"].tolist())
+        return {(seed, mode): (w_plus, seconds) for seed, mode, w_plus, seconds in rows}
+
+
+def write_codes(cache: Path, known: Codes) -> None:
+    """Keep codes, all or nothing."""
+    cache.mkdir(parents=True, exist_ok=True)
+    part = cache / f"part-{CODES}"
+    np.savez(
+        part,
+        seeds=np.array([seed for seed, _ in known]),
+        modes=np.array([mode for _, mode in known]),
+        w_plus=np.stack([w_plus for w_plus, _ in known.values()]),
+        seconds=np.array([seconds for _, seconds in known.values()]),
+    )
+    part.rename(cache / CODES)
+
+
 def agreement(studio: Studio, args: argparse.Namespace) -> None:
     """Expression agreement of photos' emoji: the code itself, one w, and one code per row below the style row."""
-    rules, measured = default_rules(), Expressions.load(EXPRESSIONS)
-    cache = emoji_sets.fetch(args.cache / "emoji", STYLES)
-    judge = Judge(rules, {name: load_part_set(cache, name) for name in STYLES}, studio.perceptual)
+    rules, measured, known = default_rules(), Expressions.load(EXPRESSIONS), read_codes(args.cache)
+    sets = emoji_sets.fetch(args.cache / "emoji", STYLES)
+    judge = Judge(rules, {name: load_part_set(sets, name) for name in STYLES}, studio.perceptual)
     tables: dict[str, Agreement] = {}
-    seconds: dict[str, list[float]] = {}
     for k in range(args.faces):
         seed = FIRST + k
         measures = measured.row(seed - FIRST_MEASURED)
-        if not np.isfinite(measures["gap"]):
+        if not np.isfinite(measures["gap"]) or any((seed, mode) not in known for mode in args.modes):
             continue
         set_name = STYLES[k % len(STYLES)]
         style = f"{set_name}-yellow"
         pictures = {"true code": studio.render(studio.emojified(seed=seed, truncation_psi=1.0, style=style)).picture}
-        aligned = studio.align(photo(studio, seed)).picture
         for mode in args.modes:
-            start = time.perf_counter()
-            *_, step = studio.project(aligned, mode)
-            seconds.setdefault(mode, []).append(time.perf_counter() - start)
-            code = PhotoCode(project.w_plus_array(step.w_plus))
+            code = PhotoCode(known[seed, mode][0])
             pictures[f"{mode}, one w"] = studio.render(studio.emojified(code=code, style=style), code).picture
             if not np.allclose(code.w_plus, code.w_plus[:1], atol=1e-6):
                 pictures[f"{mode}, W+"] = by_rows(studio, code, set_name)
         verdicts = judge.judge(images.to_tensor(list(pictures.values())), measures, set_name, "yellow")
         for name, verdict in zip(pictures, verdicts):
             tables.setdefault(name, Agreement(rules)).add(measures, verdict)
+    if not tables:
+        raise SystemExit("No photo has been projected in these modes; run `codes` first.")
     print("| code | mouth | eyes | worst class | LPIPS to own drawing |\n|---|---|---|---|---|")
     for name, table in tables.items():
         print(f"| {name} {table.to_row()}")
-    print(", ".join(f"{mode} {statistics.median(taken):.1f} s" for mode, taken in seconds.items()))
+    first = next(iter(tables.values()))
+    print(f"\n{int(first.mouth.counts.sum())} photos")
+
+
+def emoji(studio: Studio, args: argparse.Namespace) -> None:
+    """LPIPS (AlexNet, 256 px) between the emoji of our codes and of the baseline's, and between those of the true codes."""
+    known, rows = read_codes(args.cache), json.loads(RESULTS.read_text())["faces"]
+    distances: dict[str, list[float]] = {}
+    for k, row in enumerate(rows):
+        style = f"{STYLES[k % len(STYLES)]}-yellow"
+
+        def drawn(code: PhotoCode, style: str = style):  # type: ignore[no-untyped-def]
+            return studio.render(studio.emojified(code=code, style=style), code).picture
+
+        num_ws = studio.face.config.num_ws
+        theirs = drawn(PhotoCode(np.tile(np.array(row["w"], np.float32), (num_ws, 1))))
+        true = studio.render(studio.emojified(seed=row["seed"], truncation_psi=1.0, style=style)).picture
+        pairs = {"baseline - true code": (theirs, true)}
+        for mode in args.modes:
+            if (row["seed"], mode) in known:
+                ours = drawn(PhotoCode(known[row["seed"], mode][0]))
+                pairs |= {f"{mode} - baseline": (ours, theirs), f"{mode} - true code": (ours, true)}
+        for name, (a, b) in pairs.items():
+            distances.setdefault(name, []).append(lpips_of(studio.perceptual, a, b))
+    print("| emoji of | LPIPS, mean | each |\n|---|---|---|")
+    for name, values in distances.items():
+        print(f"| {name} | {statistics.mean(values):.3f} | {', '.join(f'{value:.3f}' for value in values)} |")
 
 
 def by_rows(studio: Studio, code: PhotoCode, set_name: str):  # type: ignore[no-untyped-def]

@@ -2,8 +2,9 @@
 
     python -m ganji data faces --count 4000 --out runs/faces
     .venv-mesh/bin/python scripts/face_mesh.py runs/faces runs/faces/mesh.npz && python -m ganji data expressions runs/faces
+    python -m ganji data codes --faces runs/faces --out runs/codes
     python -m ganji data codebook --out runs/codebook.safetensors
-    python -m ganji data pairs --faces runs/faces --codebook runs/codebook.safetensors --out runs/pairs
+    python -m ganji data pairs --faces runs/codes --codebook runs/codebook.safetensors --out runs/pairs
     python -m ganji data drawings --codebook runs/codebook.safetensors --out runs/drawings
     python -m ganji data emoji --count 20000 --out runs/emoji
     python -m ganji data folder ~/my-emoji --out runs/mine
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ CACHE = Path("data-cache")
 SETS = ("noto", "fluent", "fluent-flat", "twemoji")
 STYLE_SEEDS = range(100_000, 120_000)  # codes that pairs take their styles from
 DRAWING_SEED = 10_000  # first code of the drawings
+CODES_SEED = 1_000_000  # first of the codes whose expressions are read off a regression
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,13 +56,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "expressions", "expressions in numbers, from the landmarks of scripts/face_mesh.py", _expressions, out=""
     )
     add("folder", type=Path, help="a folder of `data faces` with its mesh.npz")
+    add = kind("codes", "codes with expressions, read off a regression on measured faces", _codes)
+    add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
+    add("--generator", default="face", help="whose codes they are")
+    add("--count", type=int, default=200_000)
+    add("--first", type=int, default=CODES_SEED, help="first seed")
+    add("--psi", type=float, nargs=2, default=(0.5, 1.0), metavar=("LOW", "HIGH"))
+    add("--seed", type=int, default=0)
     add = kind(
         "codebook", "which code draws what: drawing set, colour, eyes, mouth", _codebook, out="a .safetensors file"
     )
     add("--generator", default="face")
     add("--styles-only", action="store_true", help="drawing set and colour alone, for a model whose eyes follow a face")
     add = kind("pairs", "faces' codes with the emoji that show their expressions", _pairs)
-    add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
+    add("--faces", type=Path, required=True, action="append", help="folders of `data faces` or `data codes`")
     add("--codebook", type=Path, required=True)
     add("--count", type=int, default=50_000)
     add("--plain-codes", type=float, default=0.5, help="share of pictures whose style code is a swatch's")
@@ -102,15 +111,22 @@ def run(args: argparse.Namespace) -> int:
         raise InputError(f"{exc.name} is not installed; pip install -r requirements-train.txt") from exc
 
 
-def _show(steps: Iterable[Any], what: str, total: int | None = None) -> None:
-    """A progress bar over steps that are numbers or have done and total; notes on lines of their own."""
+def _show(steps: Iterable[Any], what: str, total: int | None = None) -> Any:
+    """A progress bar over steps that are numbers or have done and total; notes on lines of their own.
+
+    Returns:
+        The last step if it is something else: the result.
+    """
     bar = None
     for step in steps:
+        if not isinstance(step, int) and not hasattr(step, "done"):
+            return step
         done, size = (step, total) if isinstance(step, int) else (step.done, step.total)
         bar = bar or ProgressBar(size or 1, what)
         if getattr(step, "note", ""):
             print(step.note, file=sys.stderr)
         bar.update(done)
+    return None
 
 
 def _count(args: argparse.Namespace, least: int = 1) -> int:
@@ -145,8 +161,29 @@ def _expressions(args: argparse.Namespace) -> int:
     found = expressions.measure(landmarks)
     found.save(args.folder / EXPRESSIONS)
     print(f"{found.found.sum()} of {len(files)} pictures show a face")
-    for slot, counts in pairs.class_counts(found).items():
-        print(f"{slot}: " + ", ".join(f"{name} {count}" for name, count in counts.items()))
+    _show_classes(pairs.class_counts(found))
+    return 0
+
+
+def _codes(args: argparse.Namespace) -> int:
+    import numpy as np
+
+    from ganji.data import code_expressions, pairs
+    from ganji.weights import load_generator
+
+    count, generator = _count(args), load_generator(args.generator)
+    w, measured, _ = _measured_faces(args.faces)
+    held_out = np.arange(len(w)) % 20 == 0
+    steps = code_expressions.fit(
+        w[~held_out], measured.rows(~held_out), code_expressions.RegressionOptions(seed=args.seed)
+    )
+    regression = _show(steps, "fitting")
+    share = code_expressions.explained(measured.rows(held_out), regression.measures(w[held_out]))
+    print("held-out R2: " + ", ".join(f"{name} {value:.2f}" for name, value in share.items()))
+    made = code_expressions.make_codes(
+        generator, regression, args.out, range(args.first, args.first + count), tuple(args.psi)
+    )
+    _show_classes(pairs.class_counts(made))
     return 0
 
 
@@ -168,21 +205,12 @@ def _codebook(args: argparse.Namespace) -> int:
 
 
 def _pairs(args: argparse.Namespace) -> int:
-    import torch
-
     from ganji import latents
     from ganji.data import emoji_sets, pairs
-    from ganji.data.direction_measures import EXPRESSIONS
-    from ganji.data.expressions import Expressions
-    from ganji.training.pictures import read_codes, read_index
     from ganji.weights import load_generator
 
     cache = emoji_sets.fetch(args.cache / "emoji", SETS)
-    measured = Expressions.joined([Expressions.load(folder / EXPRESSIONS) for folder in args.faces])
-    codes = torch.cat([read_codes(folder).coarse for folder in args.faces])
-    seeds = [entry["seed"] for folder in args.faces for entry in read_index(folder)["images"]]
-    if not len(measured.gap) == len(codes) == len(seeds):
-        raise InputError("The folders of --faces do not have one code and one expression per picture.")
+    codes, measured, seeds = _measured_faces(args.faces)
     options = pairs.PairOptions(
         _count(args), plain_codes=args.plain_codes, balance=args.balance, seed=args.seed, workers=args.workers
     )
@@ -242,15 +270,29 @@ def _bank(args: argparse.Namespace) -> int:
         load_generator(args.generator), _lpips(), seeds, truncation_psi=args.psi, count=args.features
     )
 
-    def numbers() -> Iterable[int]:
-        for step in steps:
-            if isinstance(step, bank.LatentBank):
-                native.write(args.out, *step.to_tensors())
-            else:
-                yield step
-
-    _show(numbers(), "codes", len(seeds))
+    native.write(args.out, *_show(steps, "codes", len(seeds)).to_tensors())
     return 0
+
+
+def _measured_faces(folders: list[Path]) -> tuple[Any, Any, list[int]]:
+    """(codes [N, w_dim], their Expressions, their seeds) of several folders."""
+    import torch
+
+    from ganji.data.direction_measures import EXPRESSIONS
+    from ganji.data.expressions import Expressions
+    from ganji.training.pictures import read_codes, read_index
+
+    measured = Expressions.joined([Expressions.load(folder / EXPRESSIONS) for folder in folders])
+    codes = torch.cat([read_codes(folder).coarse for folder in folders])
+    seeds = [entry["seed"] for folder in folders for entry in read_index(folder)["images"]]
+    if not len(measured.gap) == len(codes) == len(seeds):
+        raise InputError("The folders of --faces do not have one code and one expression per picture.")
+    return codes, measured, seeds
+
+
+def _show_classes(counts: Mapping[str, dict[str, int]]) -> None:
+    for slot, numbers in counts.items():
+        print(f"{slot}: " + ", ".join(f"{name} {number}" for name, number in numbers.items()))
 
 
 def _read_codebook(path: Path) -> Any:

@@ -71,6 +71,10 @@ class Expressions:
         """One face's measures by name."""
         return {f.name: float(getattr(self, f.name)[index]) for f in fields(self)}
 
+    def rows(self, chosen: np.ndarray) -> Expressions:
+        """Those of some faces; chosen: a mask [N] or row numbers."""
+        return Expressions(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
     def save(self, path: Path) -> None:
         """Write all measures to an .npz file."""
         np.savez_compressed(path, **{f.name: getattr(self, f.name).astype(np.float32) for f in fields(self)})
