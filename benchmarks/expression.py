@@ -29,11 +29,11 @@ from ganji.data.agreement import Agreement, Judge
 from ganji.data.expressions import Expressions
 from ganji.data.matching import default_rules
 from ganji.data.part_builder import load_part_set
+from ganji.data.seeds import RESERVED, TEST_FACES
 from ganji.networks.generator import Generator
 from ganji.weights import load_generator, open_store
 
-EXPRESSIONS = Path(__file__).parent / "data" / "expressions_4200_5199.npz"
-FIRST_SEED = 4200
+EXPRESSIONS = Path(__file__).parent / "data" / "expressions_4200_5199.npz"  # of RESERVED seeds
 STYLES = (("noto", "yellow"), ("fluent", "yellow"), ("fluent-flat", "yellow"), ("twemoji", "yellow"))
 STYLE_ROW_2022 = 2
 
@@ -49,13 +49,13 @@ def main() -> int:
     face, emoji = load_generator("face"), load_generator(args.emoji_blend)
     part_sets = {name: load_part_set(emoji_sets.fetch(args.cache), name) for name in rules.set_names}
     judge = Judge(rules, part_sets, distance)
-    seeds = [s for s in range(args.first, args.first + args.count) if expressions.found[s - FIRST_SEED]]
+    seeds = [s for s in range(args.first, args.first + args.count) if expressions.found[s - RESERVED.start]]
     codes = latents.w_from_seeds(face, seeds)
     start = time.monotonic()
     painters = painters_of(face, emoji, book, args.cuts)
     tables = {name: Agreement(rules) for name in (*painters, "constant")}
     for w, seed in zip(codes.split(1), seeds):
-        measures = expressions.row(seed - FIRST_SEED)
+        measures = expressions.row(seed - RESERVED.start)
         for k in range(args.styles):
             set_name, colour = STYLES[(seed + k) % len(STYLES)]
             drawings = judge.drawings(measures, set_name, colour)
@@ -108,8 +108,8 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--emoji-blend", default="emoji-blend", help="a generator: an id of the manifest, or a file")
-    parser.add_argument("--first", type=int, default=FIRST_SEED)
-    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--first", type=int, default=TEST_FACES.start)
+    parser.add_argument("--count", type=int, default=len(TEST_FACES))
     parser.add_argument("--styles", type=int, default=len(STYLES), help="styles per face (4)")
     parser.add_argument("--cuts", type=int, nargs="*", help="numbers of face layers (all presets)")
     parser.add_argument("--cache", type=Path, default=Path("data-cache/emoji"), help="folder for the emoji sets")

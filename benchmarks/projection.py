@@ -37,6 +37,7 @@ from ganji.data.agreement import Agreement, Judge
 from ganji.data.expressions import Expressions
 from ganji.data.matching import default_rules
 from ganji.data.part_builder import load_part_set
+from ganji.data.seeds import RESERVED, TEST_PHOTOS
 from ganji.formats import native
 from ganji.perceptual import LPIPS
 from ganji.recipe import PhotoCode, Recipe
@@ -44,8 +45,7 @@ from ganji.studio import Studio, open_studio
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "projection_baseline.json"
-EXPRESSIONS, FIRST_MEASURED = HERE / "data" / "expressions_4200_5199.npz", 4200
-FIRST = 4400
+EXPRESSIONS = HERE / "data" / "expressions_4200_5199.npz"  # of RESERVED seeds
 CODES = "projected_codes.npz"  # in --cache
 STYLES = ("noto", "fluent", "fluent-flat", "twemoji")
 
@@ -85,7 +85,7 @@ def speed(studio: Studio, args: argparse.Namespace) -> None:
     print("|---|---|---|---|---|---|---|---|")
     for mode in args.modes:
         rows, against = [], []
-        for seed in range(FIRST, FIRST + args.faces):
+        for seed in TEST_PHOTOS[: args.faces]:
             picture = photo(studio, seed)
             start = time.perf_counter()
             aligned = studio.align(picture).picture
@@ -112,7 +112,7 @@ def baseline(studio: Studio, args: argparse.Namespace) -> None:
     """Run the public recipe and keep its results."""
     vgg = vgg16(args.cache)
     rows = []
-    for seed in range(FIRST, FIRST + args.faces):
+    for seed in TEST_PHOTOS[: args.faces]:
         aligned = studio.align(photo(studio, seed)).picture
         start = time.perf_counter()
         w = public_recipe(studio, images.to_tensor(aligned), vgg, args.steps)
@@ -174,7 +174,7 @@ def autocorrelation(noise: torch.Tensor) -> torch.Tensor:
 def codes(studio: Studio, args: argparse.Namespace) -> None:
     """Project photos in every mode of --modes; those already in the file are left alone."""
     known = read_codes(args.cache)
-    for seed in range(FIRST, FIRST + args.faces):
+    for seed in TEST_PHOTOS[: args.faces]:
         for mode in args.modes:
             if (seed, mode) not in known:
                 aligned = studio.align(photo(studio, seed)).picture
@@ -220,9 +220,8 @@ def agreement(studio: Studio, args: argparse.Namespace) -> None:
     sets = emoji_sets.fetch(args.cache / "emoji", STYLES)
     judge = Judge(rules, {name: load_part_set(sets, name) for name in STYLES}, studio.perceptual)
     tables: dict[str, Agreement] = {}
-    for k in range(args.faces):
-        seed = FIRST + k
-        measures = measured.row(seed - FIRST_MEASURED)
+    for k, seed in enumerate(TEST_PHOTOS[: args.faces]):
+        measures = measured.row(seed - RESERVED.start)
         if not np.isfinite(measures["gap"]) or any((seed, mode) not in known for mode in args.modes):
             continue
         set_name = STYLES[k % len(STYLES)]

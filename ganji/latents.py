@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from ganji.errors import InputError
 from ganji.networks.generator import Generator
 
-MAX_SEED = 2**32 - 1
 STATISTICS_SEED, STATISTICS_SAMPLES = 0, 10_000
 
 

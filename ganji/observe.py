@@ -61,11 +61,6 @@ def scrub(message: str) -> str:
 # requests
 
 
-def request_id() -> str:
-    """The id of the request that this code runs for; empty outside of one."""
-    return _request_id.get()
-
-
 @contextmanager
 def request(identity: str = "") -> Iterator[str]:
     """A request with a fresh random id; inside another one, that one.

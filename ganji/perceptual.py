@@ -5,8 +5,6 @@ Parameter names are torchvision's (`features.N.*`) plus `lin0.weight` .. `lin4.w
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -29,12 +27,6 @@ _VGG16 = tuple(
     for (index, width), before in zip(_VGG16_WIDTHS, (3, *(w for _, w in _VGG16_WIDTHS)))
 )
 BACKBONES = {"alexnet": _ALEXNET, "vgg16": _VGG16}
-
-
-class Distance(Protocol):
-    """(a, b) [B, 3, S, S] in [-1, 1] -> [B]; smaller is more alike. What projection asks for."""
-
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor: ...
 
 
 class _Weights(nn.Module):

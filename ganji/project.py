@@ -16,7 +16,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ganji import latents
 from ganji.errors import InputError, ProjectionError
 from ganji.latents import WStatistics
 from ganji.networks.generator import Generator
@@ -320,18 +319,3 @@ def w_plus_array(w_plus: torch.Tensor) -> np.ndarray:
 def tied(w_plus: torch.Tensor, space: WStatistics) -> torch.Tensor:
     """The one w nearest to all rows in whitened space: [B, num_ws, w_dim] -> [B, w_dim]."""
     return space.unwhiten(space.whiten(w_plus).mean(dim=1))
-
-
-__all__ = [
-    "FAST",
-    "MODES",
-    "PORTRAIT",
-    "ProjectOptions",
-    "ProjectStage",
-    "ProjectionState",
-    "ProjectionStep",
-    "face_mask",
-    "latents",
-    "project",
-    "start_from",
-]

@@ -30,7 +30,7 @@ class Range:
     default: float
 
     def words(self, *, whole: bool = False) -> str:
-        """The bounds as messages and the API description say them."""
+        """The bounds as messages say them."""
         kind, form = ("whole number", ".0f") if whole else ("number", "g")
         return f"a {kind} from {self.low:{form}} to {self.high:{form}}"
 
@@ -61,22 +61,9 @@ LIMITS = {
     "seed": SEED, "count": COUNT, "truncation_psi": TRUNCATION_PSI, "strengths": STRENGTH, "cut": NUM_FACE_LAYERS,
     "blend_strength": BLEND_STRENGTH, "face_index": FACE_INDEX,
 }  # fmt: skip
-WHOLE = frozenset({"seed", "count", "cut", "face_index"})
 
 _HARMLESS = re.compile(r"[\w .,:;+\-=%]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff]")
-
-
-def describe_limits() -> dict[str, str]:
-    """What each value may be, in words, for the API description."""
-    words = {name: limits.words(whole=name in WHOLE) for name, limits in LIMITS.items()}
-    words["strengths"] = f"a list of at most {MAX_SLIDERS} numbers from {STRENGTH.low:g} to {STRENGTH.high:g}"
-    words["photo"] = (
-        f"a JPEG, PNG, WebP, GIF or AVIF file of at most {MAX_PHOTO_BYTES >> 20} MB and "
-        f"{MAX_PHOTO_PIXELS // 1_000_000} megapixels, sides from {MIN_PHOTO_SIDE} to {MAX_PHOTO_SIDE} pixels"
-    )
-    words["recipe"] = f"a text of at most {MAX_RECIPE_TEXT} characters, or a JSON file of at most {MAX_RECIPE_JSON}"
-    return words
 
 
 def shown(value: Any) -> str:

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from ganji import images
+from ganji.data.seeds import TEST_FACES
 from ganji.recipe import Recipe
 from ganji.studio import Studio, open_studio
 
@@ -45,9 +46,9 @@ def astronaut(studio: Studio) -> Image.Image:
 def chosen_faces() -> list[int]:
     """The 16 seeds."""
     with np.load(EXPRESSIONS) as stored:
-        gaps = stored["gap"][:200]
-    wide = [4200 + int(k) for k in np.flatnonzero(gaps > 0.10)[:8]]
-    return wide + [4200 + int(k) for k in np.flatnonzero(gaps < 0.035)[:8]]
+        gaps = stored["gap"][: len(TEST_FACES)]
+    wide = [TEST_FACES[k] for k in np.flatnonzero(gaps > 0.10)[:8]]
+    return wide + [TEST_FACES[k] for k in np.flatnonzero(gaps < 0.035)[:8]]
 
 
 def faces(studio: Studio) -> Image.Image:

@@ -204,10 +204,8 @@ def test_parts_keep_their_own_offset_from_the_normal_line(part_set):
         normal = getattr(part_set.face, slot)
         unit = framing.units_per_pixel(layout, part_set.face)
         lowest = part_set.face.centre[1] + framing.CHIN * part_set.face.radius
-        assert (
-            part.box[3] + (getattr(layout, slot)[1] - framing.to_pixels(normal, layout, part_set.face)[1]) * unit
-            < lowest
-        )
+        goal = framing.to_units(getattr(layout, slot), layout, part_set.face)
+        assert part.box[3] + goal[1] - normal[1] < lowest
         expected = getattr(layout, slot)[1] + (part.centre[1] - normal[1]) / unit
         away = {f"{'mouth' if slot == 'eyes' else 'eyes'}_placement": Placement(dx=400)}
         y = extent(changed(drawn(part_set, code, code, **away), base_alone(part_set)))[1]

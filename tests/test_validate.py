@@ -215,14 +215,7 @@ def test_many_options_are_not_all_listed():
     assert "…" in message
 
 
-def test_limits_are_described():
-    words = validate.describe_limits()
-    assert set(words) == {*validate.LIMITS, "photo", "recipe"}
-    assert words["seed"] == "a whole number from 0 to 4294967295"
-    assert words["blend_strength"] == "a number from 0 to 1"
-    assert "30 MB" in words["photo"]
-    assert "50 megapixels" in words["photo"]
-    json.dumps(words)
+def test_defaults_are_within_their_limits():
     for name, limits in validate.LIMITS.items():
         assert limits.low <= limits.default <= limits.high, name
 

@@ -19,7 +19,7 @@ from ganji.errors import InputError
 NUM_LANDMARKS = 478
 LEFT_EYE, RIGHT_EYE = (33, 133), (263, 362)  # outer and inner corner; left and right as seen
 LEFT_LIDS, RIGHT_LIDS = (159, 145), (386, 374)  # upper, lower
-LIPS, INNER_CORNERS, OUTER_CORNERS = (13, 14), (78, 308), (61, 291)
+LIPS, OUTER_CORNERS = (13, 14), (61, 291)
 BROWS = (105, 334)
 
 # Eye corners, nose bridge, forehead, temples: mean of 1,925 frontal faces, made symmetric; eye distances, z to the back.

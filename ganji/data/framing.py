@@ -79,13 +79,6 @@ def view_box(framing: Framing, face: FaceGeometry) -> tuple[float, float, float,
     return cx - px * unit, cy - py * unit, SIDE * unit, SIDE * unit
 
 
-def to_pixels(point: Point, framing: Framing, face: FaceGeometry) -> Point:
-    """SVG units -> pixels of a 256 px picture."""
-    x, y, _, _ = view_box(framing, face)
-    unit = units_per_pixel(framing, face)
-    return (point[0] - x) / unit, (point[1] - y) / unit
-
-
 def to_units(point: Point, framing: Framing, face: FaceGeometry) -> Point:
     """Pixels of a 256 px picture -> SVG units."""
     x, y, _, _ = view_box(framing, face)
