@@ -169,15 +169,19 @@ def _wait_asked(headers: Any) -> float | None:
 
 @contextmanager
 def progress(name: str, watch: Watch, log: Callable[[str], None]) -> Iterator[None]:
-    """Log how far a download is, every `patience.log_every` seconds while the context lasts."""
+    """Log how far a download is, at once and every `patience.log_every` seconds while the context lasts."""
     done = threading.Event()
 
     def tell() -> None:
-        while not done.wait(watch.patience.log_every):
-            share = 100 * watch.best // watch.expected_bytes
-            log(f"{name}: {watch.best / 1e6:.1f} of {watch.expected_bytes / 1e6:.1f} MB ({share} %)")
+        share = 100 * watch.best // watch.expected_bytes
+        log(f"{name}: {watch.best / 1e6:.1f} of {watch.expected_bytes / 1e6:.1f} MB ({share} %)")
 
-    thread = threading.Thread(target=tell, name="ganji-progress", daemon=True)
+    def tell_often() -> None:
+        while not done.wait(watch.patience.log_every):
+            tell()
+
+    tell()
+    thread = threading.Thread(target=tell_often, name="ganji-progress", daemon=True)
     thread.start()
     try:
         yield

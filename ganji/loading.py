@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ganji.errors import DownloadError, GanjiError, WeightsError
@@ -16,6 +16,7 @@ from ganji.errors import DownloadError, GanjiError, WeightsError
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 FIRST_WAIT, LONGEST_WAIT = 10.0, 300.0
+BUG = "The weights could not be loaded because of a bug; the log has the details."
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,13 @@ class LoadState:
         phase: "loading", "waiting" (it failed, and will be tried again), "ready" or "failed" (it will not).
         sentence: for people; empty when ready.
         attempts: how many were started.
+        detail: of the sentence, what is going on or went wrong; may be empty.
     """
 
     phase: str
     sentence: str
     attempts: int
+    detail: str = ""
 
     @property
     def ready(self) -> bool:
@@ -86,6 +89,13 @@ class BackgroundLoad(Generic[T]):
             self._changed.wait_for(lambda: self._state.phase in ("ready", "failed"), seconds)
             return self._state
 
+    def note(self, text: str) -> None:
+        """Tell those who wait, and the log, what is going on. To be called by `load`."""
+        logger.info("%s", text)
+        with self._changed:
+            if self._state.phase == "loading":
+                self._state = replace(self._state, detail=text)
+
     def retry_now(self) -> None:
         """End the wait between two tries."""
         self._again.set()
@@ -95,9 +105,9 @@ class BackgroundLoad(Generic[T]):
         self._stopped = True
         self._again.set()
 
-    def _set(self, phase: str, sentence: str, attempts: int, value: T | None = None) -> None:
+    def _set(self, phase: str, sentence: str, attempts: int, detail: str = "", value: T | None = None) -> None:
         with self._changed:
-            self._state, self._value = LoadState(phase, sentence, attempts), value
+            self._state, self._value = LoadState(phase, sentence, attempts, detail), value
             self._changed.notify_all()
 
     def _run(self) -> None:
@@ -107,21 +117,19 @@ class BackgroundLoad(Generic[T]):
             self._again.clear()
             self._set("loading", "The weights are being loaded.", attempt)
             try:
-                self._set("ready", "", attempt, self._load())
+                self._set("ready", "", attempt, value=self._load())
                 return
             except DownloadError as exc:
                 pause = max(wait, float(getattr(exc, "retry_after", 0.0)))
                 logger.warning("Weights unavailable, trying again in %.0f s: %s", pause, exc)
-                self._set("waiting", f"Weights unavailable, retrying: {exc}", attempt)
+                self._set("waiting", f"Weights unavailable, retrying: {exc}", attempt, str(exc))
             except GanjiError as exc:
                 logger.error("The weights cannot be used: %s", exc)
-                self._set("failed", str(exc), attempt)
+                self._set("failed", str(exc), attempt, str(exc))
                 return
             except Exception:
                 logger.exception("Loading the weights failed")
-                self._set(
-                    "failed", "The weights could not be loaded because of a bug; the log has the details.", attempt
-                )
+                self._set("failed", BUG, attempt, BUG)
                 return
             self._again.wait(pause)
             wait = min(2 * wait, self._longest_wait)

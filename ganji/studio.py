@@ -24,6 +24,7 @@ from ganji.errors import DirectionsError, InputError, WeightsError
 from ganji.expressions_pack import EXPRESSIONS, NamedAxes
 from ganji.factorize import Directions, move
 from ganji.manifest import Bundle
+from ganji.memory import needs_memory
 from ganji.networks.generator import Generator, use_channels_last
 from ganji.perceptual import LPIPS
 from ganji.precision import prefers_bfloat16
@@ -31,7 +32,7 @@ from ganji.project import ProjectionStep
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.results import Painted, Projected
 from ganji.styles import StyleCodes
-from ganji.weights import WeightStore
+from ganji.weights import Fetch, WeightStore
 
 Points = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]  # both eyes and the mouth, px
 
@@ -138,6 +139,7 @@ class Studio:
         for k in range(count):
             yield self.render(Recipe("emoji", seed=seed + k, truncation_psi=psi, weights=self.weights_id))
 
+    @needs_memory
     def render(self, recipe: Recipe, code: PhotoCode | None = None) -> Painted:
         """Paint a recipe: float32, one picture at a time, so that it comes out the same for everybody on one machine.
 
@@ -156,6 +158,7 @@ class Studio:
             picture = images.to_pil(generator.synthesis(w_plus))[0]
         return Painted(picture, replace(recipe, weights=self.weights_id))
 
+    @needs_memory
     def align(self, photo: Image.Image, *, face_index: int = 0, points: Points | None = None) -> AlignedFace:
         """Crop a photo's face as the face generator knows it.
 
@@ -167,6 +170,7 @@ class Studio:
             return align_by_points(photo, left_eye, right_eye, mouth, self.img_resolution)
         return align_face(photo, self.detector, self.img_resolution, face_index=face_index)
 
+    @needs_memory
     def project(
         self,
         aligned: Image.Image,
@@ -197,6 +201,7 @@ class Studio:
         picture = images.to_pil(step.picture)[0]
         return picture.resize((self.img_resolution, self.img_resolution), Image.Resampling.BICUBIC)
 
+    @needs_memory
     def finish(self, aligned: Image.Image, step: ProjectionStep, mode: str, seconds: float | None = None) -> Projected:
         """The result of a projection: its picture in float32 and how good it is."""
         assert self.perceptual is not None
@@ -247,6 +252,7 @@ class Studio:
             "face", seed=validate.integer("seed", seed, validate.SEED), truncation_psi=psi, weights=self.weights_id
         )
 
+    @needs_memory
     def pack(self, recipe: Recipe, code: PhotoCode | None = None) -> list[tuple[str, Recipe]]:
         """The expressions of an emoji pack, all from one code: (what it shows, the recipe), the code's own first.
 
@@ -293,15 +299,9 @@ class Studio:
         if recipe.kind == "face":
             return w_plus
         w_face = project.tied(w_plus, self.space)
-        style_row = next(
-            (
-                p.style_row
-                for p in self.cuts
-                if p.style_row and p.cut == BlendCut(recipe.num_face_layers, recipe.blend_strength)
-            ),
-            None,
-        )
-        style_row = style_row or self.emoji_blend.config.style_row or num_ws
+        cut = BlendCut(recipe.num_face_layers, recipe.blend_strength)
+        own_row = next((p.style_row for p in self.cuts if p.style_row and p.cut == cut), None)
+        style_row = own_row or self.emoji_blend.config.style_row or num_ws
         fine = latents.to_w_plus(self._styles.code(recipe.style, w_face), num_ws)
         return latents.mix(latents.to_w_plus(w_face, num_ws), fine, style_row)
 
@@ -340,10 +340,10 @@ class Studio:
         return codes(seeds, self.bank.truncation_psi, self.face, self.space.mean)
 
 
-def open_studio(device: str | None = None) -> Studio:
-    """The studio that the environment asks for (weights.Settings)."""
+def open_studio(device: str | None = None, fetch: Fetch | None = None) -> Studio:
+    """The studio that the environment asks for (weights.Settings); `fetch` downloads, hub.fetch by default."""
     from ganji import hub
     from ganji.weights import open_store
 
-    store, bundle = open_store(fetch=hub.fetch)
+    store, bundle = open_store(fetch=fetch or hub.fetch)
     return Studio(store, bundle, device=device)

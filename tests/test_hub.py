@@ -285,7 +285,7 @@ def test_range_is_resumed_and_its_refusal_survived(fetch, server):
     server.repos[REPO].files["big.bin"] = body
     spec = spec_of(server.repos[REPO], "big.bin", body)
     server.fault("big.bin", cut_at=15_000_000, method="GET")
-    patience = replace(HASTY, stall=5)  # the client itself waits a second before it goes on
+    patience = replace(HASTY, read=5, stall=5)  # the client itself waits a second before it goes on
     assert sha256_file(fetch(spec, patience)) == spec.sha256
     assert [r[2] for r in server.requests("GET")] == ["", "bytes=10485760-"]
     shutil.rmtree(fetch(spec).parents[3])
@@ -300,6 +300,12 @@ def test_progress_is_told(fetch, server):
     fetch(log=lines.append)
     assert len(lines) >= 5
     assert all(line.startswith("face.safetensors: 0.") and line.endswith("%)") for line in lines)
+
+
+def test_the_first_line_of_progress_comes_at_once(fetch):
+    lines = []
+    fetch(log=lines.append, patience=replace(HASTY, log_every=60))
+    assert lines == ["face.safetensors: 0.0 of 0.1 MB (0 %)"]
 
 
 def test_a_slow_download_that_goes_on_is_not_given_up(fetch, server):

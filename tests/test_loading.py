@@ -47,6 +47,26 @@ def test_the_page_is_told_while_loading():
     assert load.wait(5).ready
 
 
+def test_what_goes_on_is_told_while_it_loads_and_not_later(caplog):
+    caplog.set_level("INFO")
+    told, go = threading.Event(), threading.Event()
+
+    def source():
+        load.note("face.safetensors: 1.0 of 3.0 MB (33 %)")
+        told.set()
+        return go.wait(5) and "the models"
+
+    load = BackgroundLoad(source)
+    load.start()
+    assert told.wait(5)
+    assert (load.state.phase, load.state.detail) == ("loading", "face.safetensors: 1.0 of 3.0 MB (33 %)")
+    assert "face.safetensors: 1.0 of 3.0 MB (33 %)" in caplog.text
+    go.set()
+    assert load.wait(5).detail == ""
+    load.note("too late")
+    assert load.state.detail == ""
+
+
 def test_failed_downloads_are_tried_again_with_growing_waits():
     source = Source(*[DownloadError("The Hub is gone.")] * 4)
     load = BackgroundLoad(source, first_wait=0.02, longest_wait=0.08).start()
@@ -61,6 +81,7 @@ def test_the_sentence_says_that_it_goes_on():
     load = BackgroundLoad(Source(DownloadError("The Hub is gone.")), first_wait=60).start()
     wait_until(lambda: load.state.phase == "waiting")
     assert load.state.sentence == "Weights unavailable, retrying: The Hub is gone."
+    assert load.state.detail == "The Hub is gone."
     with pytest.raises(WeightsError, match="Weights unavailable, retrying"):
         _ = load.value
     load.retry_now()

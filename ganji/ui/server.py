@@ -8,13 +8,14 @@ import os
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
-from ganji import validate
+from ganji import hub, validate
 from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
 from ganji.studio import Studio
-from ganji.ui import health, mcp_tools, refusals, texts, theme, zero_gpu
+from ganji.ui import health, mcp_tools, refusals, sessions, texts, theme, zero_gpu
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
@@ -28,7 +29,7 @@ GPU_SLOTS = 2
 
 def build() -> tuple[App, BackgroundLoad[Studio]]:
     """The page and the load that it waits for; the load is not started."""
-    load: BackgroundLoad[Studio] = BackgroundLoad(zero_gpu.open_studio)
+    load: BackgroundLoad[Studio] = BackgroundLoad(lambda: zero_gpu.open_studio(partial(hub.fetch, log=load.note)))
     service = Service(lambda: load.value)
     return App(service, load, Showcase(service)), load
 
@@ -68,6 +69,7 @@ def serve(folder: TempFolder) -> None:
         i18n=texts.I18N,
         app_kwargs={"routes": health.routes(service, lambda: load.state, with_metrics=with_metrics)},
     )
+    sessions.install(app.blocks)
     mcp_tools.show_pictures(app.blocks.mcp_server_obj)
     folder.keep_present()
     folder.wipe_at_exit(before=lambda: service.drain(DRAIN_SECONDS))

@@ -9,6 +9,7 @@ WORDS: dict[str, tuple[str, str]] = {
     # header
     "tagline": ("Turn a photo into an emoji that smiles the way you do.", "사진 속 표정을 꼭 닮은 이모지를 만들어 보세요."),
     "status_loading": ("The models are being loaded. This takes a few seconds.", "모델을 불러오는 중입니다. 몇 초 걸립니다."),
+    "status_fetching": ("The models are being downloaded.", "모델을 내려받는 중입니다."),
     "status_waiting": ("Weights unavailable, retrying.", "모델 가중치를 받을 수 없어 다시 시도하고 있습니다."),
     "status_failed": ("The models cannot be used.", "모델을 사용할 수 없습니다."),
     "status_ready": ("Running on {device}. {pace}", "{device}에서 실행 중. {pace}"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ganji.studio import Studio
+    from ganji.weights import Fetch
 
 SHORT = 10  # s of GPU time asked for a picture; what is not used is given back
 SEARCH = {"fast": 30, "portrait": 90}  # s, for a search in this mode
@@ -30,18 +31,18 @@ def prepare() -> None:
         import spaces  # noqa: F401
 
 
-def open_studio() -> Studio:
-    """The studio that the environment asks for, with its computing lent out if this is ZeroGPU."""
+def open_studio(fetch: Fetch | None = None) -> Studio:
+    """The studio that the environment asks for, with its computing lent out if this is ZeroGPU; see studio.open_studio."""
     from ganji import studio as studios
 
     if not is_there():
-        return studios.open_studio()
+        return studios.open_studio(fetch=fetch)
     import spaces
     import torch
 
     from ganji.detect import MTCNNDetector
 
-    studio = studios.open_studio("cuda")
+    studio = studios.open_studio("cuda", fetch)
     studio.detector = MTCNNDetector(torch.device("cpu"))
     return lend(studio, spaces.GPU)
 
