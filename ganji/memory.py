@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import inspect
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import closing
+from typing import Any, ParamSpec, TypeVar
 
 from ganji.errors import BusyError
 
+P = ParamSpec("P")
 T = TypeVar("T")
+_END: Any = object()
 
 
 def with_less_memory(work: Callable[[], T], smaller: Callable[[], T] | None = None) -> T:
@@ -28,6 +33,27 @@ def with_less_memory(work: Callable[[], T], smaller: Callable[[], T] | None = No
                 raise
         free_memory()  # here the exception is gone, and with it the frames that hold what filled the memory
     raise no_memory()
+
+
+def needs_memory(function: Callable[P, T]) -> Callable[P, T]:
+    """The same function, or generator function; when memory runs out in it, it gives back what it held and says so.
+
+    Raises:
+        BusyError: then.
+    """
+
+    @functools.wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return with_less_memory(lambda: function(*args, **kwargs))
+
+    @functools.wraps(function)
+    def generate(*args: P.args, **kwargs: P.kwargs) -> Any:
+        items: Any = function(*args, **kwargs)
+        with closing(items):
+            while (item := with_less_memory(lambda: next(items, _END))) is not _END:
+                yield item
+
+    return generate if inspect.isgeneratorfunction(function) else run
 
 
 def is_out_of_memory(exc: BaseException) -> bool:

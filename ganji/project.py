@@ -18,6 +18,7 @@ import torch.nn.functional as F
 
 from ganji.errors import InputError, ProjectionError
 from ganji.latents import WStatistics
+from ganji.memory import with_less_memory
 from ganji.networks.generator import Generator
 from ganji.perceptual import LPIPS
 
@@ -141,6 +142,7 @@ def project(
     Raises:
         InputError: a target of another size, or a stage at a resolution that the generator does not have.
         ProjectionError: the loss stays non-finite.
+        BusyError: memory runs out, even with one candidate at a time.
     Source: Karras et al. 2020, appendix D; differs as the module's docstring says.
     """
     side = generator.config.img_resolution
@@ -180,6 +182,7 @@ class _StageRun:
 
     def __init__(self, generator, target, distance, options, stage, space, mask, state):  # type: ignore[no-untyped-def]
         device = target.device
+        self.batch_size = len(state.codes)  # of candidates that are painted at one time
         self.generator, self.distance, self.options, self.stage, self.space = generator, distance, options, stage, space
         self.codes, self.first, self.second = (
             torch.from_numpy(a.copy()).to(device) for a in (state.codes, state.first, state.second)
@@ -195,21 +198,8 @@ class _StageRun:
     def advance(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One Adam step for all candidates. Returns (loss [K], perceptual distance [K], pictures), all detached."""
         codes = self.codes.mean(dim=1, keepdim=True) if self.stage.tied else self.codes
-        codes = codes.detach().requires_grad_(True)
-        v = codes.expand_as(self.codes)
-        picture = self.generator.synthesis(self.space.unwhiten(v), resolution=self.stage.resolution).float()
-        reference = [tap.expand(len(v), -1, -1, -1) for tap in self.embedded]
-        perceptual = self.distance.compare(self.distance.embed(picture), reference, mask=self.mask)
-        colour = (_blur(picture) - self.blurred).abs()
-        colour = colour.mean(dim=(1, 2, 3)) if self.mask is None else _masked_mean(colour, self.mask)
-        centre = v.mean(dim=1, keepdim=True)
-        prior = centre.square().mean(dim=(1, 2)) * self.options.prior_weight
-        spread = (v - centre).square().mean(dim=(1, 2)) * self.options.spread_weight
-        loss = perceptual + self.options.colour_weight * colour + prior + spread
-        finite = bool(torch.isfinite(loss).all())
-        if finite:
-            (gradient,) = torch.autograd.grad(loss.sum(), codes)
-            finite = bool(torch.isfinite(gradient).all())
+        loss, perceptual, picture, gradient = self._in_batches(self._judge, codes)
+        finite = bool(torch.isfinite(loss).all()) and bool(torch.isfinite(gradient).all())
         if not finite:
             self.bad_steps += 1
             if self.bad_steps >= MAX_BAD_STEPS:
@@ -217,8 +207,46 @@ class _StageRun:
         else:
             self.bad_steps = 0
             self._adam(gradient, step)
-        self.history.append(float(loss.detach().min()))
-        return loss.detach(), perceptual.detach(), picture.detach()
+        self.history.append(float(loss.min()))
+        return loss, perceptual, picture
+
+    def _judge(self, codes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """(loss [B], perceptual distance [B], pictures, the loss's gradient) of codes [B, 1 or num_ws, w_dim], detached."""
+        codes = codes.detach().requires_grad_(True)
+        v = codes.expand(-1, self.codes.shape[1], -1)
+        picture, perceptual = self._painted(v)
+        colour = (_blur(picture) - self.blurred).abs()
+        colour = colour.mean(dim=(1, 2, 3)) if self.mask is None else _masked_mean(colour, self.mask)
+        centre = v.mean(dim=1, keepdim=True)
+        prior = centre.square().mean(dim=(1, 2)) * self.options.prior_weight
+        spread = (v - centre).square().mean(dim=(1, 2)) * self.options.spread_weight
+        loss = perceptual + self.options.colour_weight * colour + prior + spread
+        (gradient,) = torch.autograd.grad(loss.sum(), codes)
+        return loss.detach(), perceptual.detach(), picture.detach(), gradient
+
+    def _painted(self, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(pictures, their perceptual distance to the target [B]) of whitened codes [B, num_ws, w_dim]."""
+        picture = self.generator.synthesis(self.space.unwhiten(v), resolution=self.stage.resolution).float()
+        reference = [tap.expand(len(v), -1, -1, -1) for tap in self.embedded]
+        return picture, self.distance.compare(self.distance.embed(picture), reference, mask=self.mask)
+
+    def _in_batches(
+        self, work: Callable[[torch.Tensor], tuple[torch.Tensor, ...]], codes: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """What `work` gives for all candidates: at one time, or, once memory has run out in this stage, one by one.
+
+        Raises:
+            BusyError: there is no memory even for one.
+        """
+
+        def run() -> tuple[torch.Tensor, ...]:
+            return tuple(torch.cat(parts) for parts in zip(*map(work, codes.split(self.batch_size))))
+
+        def run_one_by_one() -> tuple[torch.Tensor, ...]:
+            self.batch_size = 1
+            return run()
+
+        return with_less_memory(run, run_one_by_one if self.batch_size > 1 else None)
 
     @torch.no_grad()
     def _adam(self, gradient: torch.Tensor, step: int) -> None:
@@ -262,9 +290,8 @@ class _StageRun:
     def _final_losses(self) -> list[float]:
         if len(self.codes) == 1:
             return [0.0]
-        picture = self.generator.synthesis(self.space.unwhiten(self.codes), resolution=self.stage.resolution).float()
-        reference = [tap.expand(len(self.codes), -1, -1, -1) for tap in self.embedded]
-        return self.distance.compare(self.distance.embed(picture), reference, mask=self.mask).tolist()
+        _, losses = self._in_batches(self._painted, self.codes)
+        return losses.tolist()
 
 
 def _blur(x: torch.Tensor) -> torch.Tensor:

@@ -20,6 +20,7 @@ from ganji import project, validate
 from ganji.admission import Admission, Limits, Waiting
 from ganji.align import AlignedFace, align_face
 from ganji.errors import BusyError, FaceTooSmallError, NoFaceError
+from ganji.memory import with_less_memory
 from ganji.privacy import TransientCache
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.results import Painted, Projected
@@ -172,7 +173,7 @@ class Service:
         """
         studio = self.studio
         with self.admission.short_job():
-            found = studio.detector(photo)
+            found = with_less_memory(lambda: studio.detector(photo))
             crops: list[AlignedFace] = []
             for index in range(max(1, min(len(found), MAX_FACES))):
                 try:
