@@ -33,10 +33,21 @@ class StyleCodes:
         return tuple(f"{s}-{c}" for s in sets for c in colours)
 
     def random(self, seed: int, truncation_psi: float) -> torch.Tensor:
-        """[1, w_dim]: truncated towards the middle of what the code draws, or towards the mean without a codebook."""
+        """w_plus [1, num_ws, w_dim] of a random emoji.
+
+        Without a codebook the code is truncated towards the mean. With one, the rows of the style are the swatch nearest to
+        the code (what lies between two swatches would be drawn as a mixture of both), and the rows above are truncated
+        towards the mean, or, where the codebook names eyes and mouths too, towards the middle of those that the code draws.
+        """
+        config = self._emoji.config
         w = latents.w_from_seeds(self._emoji, [seed])
-        centre = self._mean if self._codebook is None else self._codebook.centres(w)
-        return latents.truncate(w, centre, truncation_psi)
+        names_features = self._codebook is not None and len(self._codebook.groups) > len(GROUPS)
+        centre = self._codebook.centres(w) if self._codebook is not None and names_features else self._mean
+        coarse = latents.to_w_plus(latents.truncate(w, centre, truncation_psi), config.num_ws)
+        if self._codebook is None or config.style_row is None:
+            return coarse
+        swatch = latents.to_w_plus(self._codebook.centres(w, GROUPS), config.num_ws)
+        return latents.mix(coarse, swatch, config.style_row)
 
     def code(self, style: str, w_face: torch.Tensor) -> torch.Tensor:
         """[1, w_dim]: the code for the rows that draw the style.
@@ -46,7 +57,7 @@ class StyleCodes:
         """
         self.check(style)
         if style.startswith("seed:"):
-            w = self.random(int(style[5:]), 1.0)
+            w = latents.w_from_seeds(self._emoji, [int(style[5:])])
         elif style == "face" or self._codebook is None:
             w = w_face
         else:
