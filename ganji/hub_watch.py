@@ -169,7 +169,7 @@ def _wait_asked(headers: Any) -> float | None:
 
 @contextmanager
 def progress(name: str, watch: Watch, log: Callable[[str], None]) -> Iterator[None]:
-    """Log how far a download is, at once and every `patience.log_every` seconds while the context lasts."""
+    """Log how far a download is: at once, every `patience.log_every` seconds while the context lasts, and when it is done."""
     done = threading.Event()
 
     def tell() -> None:
@@ -188,6 +188,7 @@ def progress(name: str, watch: Watch, log: Callable[[str], None]) -> Iterator[No
     finally:
         done.set()
         thread.join()
+    tell()
 
 
 @contextmanager

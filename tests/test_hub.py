@@ -302,10 +302,10 @@ def test_progress_is_told(fetch, server):
     assert all(line.startswith("face.safetensors: 0.") and line.endswith("%)") for line in lines)
 
 
-def test_the_first_line_of_progress_comes_at_once(fetch):
+def test_beginning_and_end_of_a_download_are_told(fetch):
     lines = []
     fetch(log=lines.append, patience=replace(HASTY, log_every=60))
-    assert lines == ["face.safetensors: 0.0 of 0.1 MB (0 %)"]
+    assert lines == ["face.safetensors: 0.0 of 0.1 MB (0 %)", "face.safetensors: 0.1 of 0.1 MB (100 %)"]
 
 
 def test_a_slow_download_that_goes_on_is_not_given_up(fetch, server):
