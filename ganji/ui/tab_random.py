@@ -90,15 +90,14 @@ class RandomTab:
         )
 
     def _paint(self, visit: Visit, seed: float, psi: float, lang: str) -> Iterator[Updates]:
-        """The grid row by row."""
+        """The grid row by row; the one before stays until there is something to show."""
         first = validate.integer("seed", seed, validate.SEED)
         count = min(COUNT, int(validate.SEED.high) - first + 1)
         grid = GridShown(first, validate.number("truncation_psi", psi, validate.TRUNCATION_PSI))
-        visit.grid = grid
-        yield {self.seed: first, self.grid: self._board(grid, lang)}
         for k, painted in enumerate(self.page.service.generate(first, count, psi)):
+            visit.grid = grid
             grid.thumbnails.append(parts.thumbnail(painted.picture, showcase.GRID_THUMBNAIL))
-            if k % PER_UPDATE == PER_UPDATE - 1 or k == count - 1:
+            if k % PER_UPDATE == PER_UPDATE - 1 or k in (0, count - 1):
                 yield {self.seed: first, self.grid: self._board(grid, lang)}
 
     def _pick(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Updates:
