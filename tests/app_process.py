@@ -25,16 +25,17 @@ class App:
 
 
 @contextmanager
-def running_app(folder, root=ROOT, variables=None):
+def running_app(folder, root=ROOT, variables=None, *, wait_for="ready"):
     """Start the app with everything it writes below `folder`; wait until its models are loaded; end it by SIGTERM.
 
     Args:
         root: the folder that holds app.py. variables: of the environment, to add.
+        wait_for: "live": only until its page can be opened.
     """
     port = _free_port()
     log = Path(folder) / "app.log"
     environment = (
-        os.environ
+        {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "HUGGING_FACE_"))}
         | {
             "GRADIO_SERVER_NAME": "127.0.0.1",
             "GRADIO_SERVER_PORT": str(port),
@@ -49,7 +50,7 @@ def running_app(folder, root=ROOT, variables=None):
         process = subprocess.Popen([sys.executable, "app.py"], cwd=root, env=environment, stdout=stream, stderr=stream)
     try:
         app = App(f"http://127.0.0.1:{port}/", log)
-        _wait_until_ready(app, process)
+        _wait_until(wait_for, app, process)
         yield app
     finally:
         process.terminate()
@@ -67,16 +68,17 @@ def _free_port():
         return one.getsockname()[1]
 
 
-def _wait_until_ready(app, process):
+def _wait_until(state, app, process):
+    address = f"{app.url}health?live"
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until:
         if process.poll() is not None:
             raise AssertionError(f"the app ended with {process.returncode}:\n{app.log.read_text()[-3000:]}")
         try:
-            with urllib.request.urlopen(f"{app.url}health", timeout=5) as answer:
-                if json.load(answer)["ready"]:
+            with urllib.request.urlopen(address, timeout=5) as answer:
+                if json.load(answer)[state]:
                     return
         except (urllib.error.URLError, OSError):
             pass
         time.sleep(0.3)
-    raise AssertionError(f"the app was not ready within {START_SECONDS} s:\n{app.log.read_text()[-3000:]}")
+    raise AssertionError(f"the app was not {state} within {START_SECONDS} s:\n{app.log.read_text()[-3000:]}")

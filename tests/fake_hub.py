@@ -38,6 +38,7 @@ class Fault:
     stall_at: int = -1  # send nothing more after so many bytes, until the server ends
     chunk: int = 0  # send the body in pieces of this size ...
     delay: float = 0.0  # ... and wait so long between them
+    hurry: threading.Event | None = None  # ... until this is set
     corrupt: bool = False  # flip the first byte
     body: bytes | None = None  # send this in place of the file
     content_type: str = "application/octet-stream"
@@ -109,6 +110,11 @@ class FakeHub:
     def fault(self, path, **kwargs):
         """Have requests for a file ("*": any) fail."""
         self._faults.append((path, Fault(**kwargs)))
+
+    def heal(self):
+        """Have no more requests fail."""
+        with self._lock:
+            self._faults.clear()
 
     def requests(self, method=""):
         """Logged requests for files."""
@@ -200,7 +206,7 @@ class FakeHub:
         for k in range(0, min(end, len(data)), step):
             h.wfile.write(data[k : min(k + step, end)])
             if fault.delay:
-                self._stopped.wait(fault.delay)
+                (fault.hurry or self._stopped).wait(fault.delay)
         if fault.stall_at >= 0:
             self._stopped.wait(60)
         if end < len(data):

@@ -25,11 +25,12 @@ class Watched:
     """A page, and what it did.
 
     Attributes:
-        page: Playwright's.
+        context, page: Playwright's.
         outside: addresses asked for that are not on the loopback.
         said: errors of the console and of scripts that are not Gradio's known ones.
     """
 
+    context: object
     page: object
     outside: list = field(default_factory=list)
     said: list = field(default_factory=list)
@@ -38,8 +39,9 @@ class Watched:
         if not any(re.search(pattern, text) for pattern in GRADIO_SAYS):
             self.said.append(text)
 
-    def check(self):
-        """The page has kept to itself and to its app."""
+    def close(self):
+        """Leave the page, which has kept to itself and to its app."""
+        self.context.close()
         assert self.said == []
         assert self.outside == []
 
@@ -58,27 +60,37 @@ def chromium():
 
 
 @pytest.fixture
-def open_page(chromium, app):
-    """open_page(options, query) -> Watched, with the first picture on show; checked at the end of the test."""
+def open_address(chromium):
+    """open_address(address, options) -> Watched, as soon as the page is there; checked at the end of the test."""
     opened = []
 
-    def open_one(options, query="", **more):
+    def open_one(address, options, **more):
         context = chromium.new_context(accept_downloads=True, **options, **more)
         context.set_default_timeout(TIMEOUT)
-        watched = Watched(context.new_page())
-        opened.append((context, watched))
+        watched = Watched(context, context.new_page())
+        opened.append(watched)
         page = watched.page
         page.on("request", lambda request: _watch_request(watched, request.url))
         page.on("console", lambda message: watched.hear(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: watched.hear(f"uncaught: {error}"))
-        page.goto(app.url + query, wait_until="domcontentloaded")
-        page.locator("#picture img").wait_for(timeout=60_000)
+        page.goto(address, wait_until="domcontentloaded")
         return watched
 
     yield open_one
-    for context, watched in opened:
-        context.close()
-        watched.check()
+    for watched in opened:
+        watched.close()
+
+
+@pytest.fixture
+def open_page(open_address, app):
+    """open_page(options, query) -> Watched, with the first picture of the default weights on show."""
+
+    def open_one(options, query="", **more):
+        watched = open_address(app.url + query, options, **more)
+        watched.page.locator("#picture img").wait_for(timeout=60_000)
+        return watched
+
+    return open_one
 
 
 def _watch_request(watched, url):
