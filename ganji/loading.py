@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
@@ -57,7 +58,6 @@ class BackgroundLoad(Generic[T]):
         self._state = LoadState("loading", "The weights are being loaded.", 0)
         self._value: T | None = None
         self._changed = threading.Condition()
-        self._again, self._stopped = threading.Event(), False
         self._thread = threading.Thread(target=self._run, name="ganji-load", daemon=True)
 
     def start(self) -> BackgroundLoad[T]:
@@ -96,15 +96,6 @@ class BackgroundLoad(Generic[T]):
             if self._state.phase == "loading":
                 self._state = replace(self._state, detail=text)
 
-    def retry_now(self) -> None:
-        """End the wait between two tries."""
-        self._again.set()
-
-    def stop(self) -> None:
-        """Try no more; what is loading is let finish."""
-        self._stopped = True
-        self._again.set()
-
     def _set(self, phase: str, sentence: str, attempts: int, detail: str = "", value: T | None = None) -> None:
         with self._changed:
             self._state, self._value = LoadState(phase, sentence, attempts, detail), value
@@ -112,9 +103,8 @@ class BackgroundLoad(Generic[T]):
 
     def _run(self) -> None:
         wait, attempt = self._first_wait, 0
-        while not self._stopped:
+        while True:
             attempt += 1
-            self._again.clear()
             self._set("loading", "The weights are being loaded.", attempt)
             try:
                 self._set("ready", "", attempt, value=self._load())
@@ -131,5 +121,5 @@ class BackgroundLoad(Generic[T]):
                 logger.exception("Loading the weights failed")
                 self._set("failed", BUG, attempt, BUG)
                 return
-            self._again.wait(pause)
+            time.sleep(pause)
             wait = min(2 * wait, self._longest_wait)
