@@ -7,6 +7,8 @@ GRADIO_SERVER_NAME and GRADIO_SERVER_PORT choose the address (127.0.0.1:7860; 0.
 import os
 
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is imported, as is the folder for photos
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "1"  # no list of who called what and when, and no statistics of it ...
+os.environ["GRADIO_ANALYTICS_CACHE_FREQUENCY"] = str(10**12)  # ... worked out anew after every call
 
 from ganji import observe
 from ganji.png_recipe import is_emoji_file

@@ -218,6 +218,17 @@ class Admission:
             with self._lock:
                 self._reserved -= 1
 
+    def check_room(self, ahead: int = 0) -> None:
+        """Say that a long job will get no place, before any work is done for it.
+
+        Args:
+            ahead: others that were let in and have not asked for their place yet.
+        Raises:
+            BusyError: too many wait; the process ends.
+        """
+        with self._lock:
+            self._check_room(ahead)
+
     def _enter(self) -> _Place:
         with self._lock:
             self._check_room()
@@ -225,14 +236,14 @@ class Admission:
             self._places.append(place)
             return place
 
-    def _check_room(self) -> None:
+    def _check_room(self, ahead: int = 0) -> None:
         """
         Raises:
             BusyError: every place is taken; the process ends. The lock is held.
         """
         self._check_open()
         self._drop_silent()
-        if len(self._places) + self._reserved >= self.limits.long_running + self.limits.long_waiting:
+        if len(self._places) + self._reserved + ahead >= self.limits.long_running + self.limits.long_waiting:
             wait = self._estimate(1 + self.limits.long_waiting // 2)
             raise BusyError(f"Many photos are being worked on just now; try again in about {wait:.0f} seconds.", wait)
 

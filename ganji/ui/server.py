@@ -15,7 +15,7 @@ from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
 from ganji.studio import Studio
-from ganji.ui import health, mcp_tools, refusals, sessions, texts, theme, zero_gpu
+from ganji.ui import early, health, mcp_tools, refusals, sessions, texts, theme, zero_gpu
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 DRAIN_SECONDS = 6.0
 QUEUE_SIZE = 200  # events of all kinds; photos have their own limit in ganji.admission
 GPU_SLOTS = 2
+STATUS_EVERY = 2.0  # s; by itself Gradio tells everybody who waits his position whenever anybody's turn has come
+SEARCHES = ("emojify_photo", "project_photo")
 
 
 def build() -> tuple[App, BackgroundLoad[Studio]]:
@@ -52,7 +54,11 @@ def serve(folder: TempFolder) -> None:
     on_space = bool(os.environ.get("SPACE_ID"))
     with_metrics = os.environ.get("GANJI_METRICS", "") == "1"
     refusals.install(app.blocks)
-    app.blocks.queue(max_size=QUEUE_SIZE, default_concurrency_limit=None, api_open=False).launch(
+    app.blocks.queue(
+        status_update_rate=STATUS_EVERY, max_size=QUEUE_SIZE, default_concurrency_limit=None, api_open=False
+    )
+    early.install(app.blocks, SEARCHES, service.admission.check_room)
+    app.blocks.launch(
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1"),
         server_port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         prevent_thread_lock=True,

@@ -1,0 +1,143 @@
+"""Calls that are refused when they come in, and the small sessions, in a Gradio app of a few lines."""
+
+import json
+import re
+import threading
+import urllib.request
+
+import gradio as gr
+import pytest
+from gradio.state_holder import SessionState
+
+from ganji.admission import Admission, Limits
+from ganji.errors import BusyError
+from ganji.ui import early, sessions
+
+
+@pytest.fixture
+def page(monkeypatch, tmp_path):
+    """(address, blocks, the admission that decides, a list of the calls that ran, an event that ends them)."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    admission, ran, over = Admission(Limits(long_running=1, long_waiting=1)), [], threading.Event()
+
+    def search(number: int) -> int:
+        ran.append(number)
+        over.wait(20)
+        return number
+
+    def other(number: int) -> int:
+        return number
+
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        gr.api(search, api_name="search")
+        gr.api(other, api_name="other")
+        counted = gr.State(0)
+        button = gr.Button()
+        button.click(lambda n: (n + 1, str(n + 1)), counted, [counted, button], api_name="count")
+    blocks.queue(max_size=50, default_concurrency_limit=None)
+    early.install(blocks, ("search",), admission.check_room)
+    _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
+    sessions.install(blocks)
+    yield url, blocks, admission, ran, over
+    over.set()
+    blocks.close()
+
+
+def post(url, name, value):
+    """The id of a call."""
+    body = json.dumps({"data": [value]}).encode()
+    request = urllib.request.Request(f"{url}gradio_api/call/{name}", body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return json.load(answer)["event_id"]
+
+
+def answer_of(url, name, event):
+    """(kind, data) of its last event."""
+    with urllib.request.urlopen(f"{url}gradio_api/call/{name}/{event}", timeout=20) as answer:
+        kind, data = re.findall(r"event: (\w+)\ndata: (.*)", answer.read().decode())[-1]
+    return kind, json.loads(data)
+
+
+def test_who_gets_no_place_hears_it_and_nothing_runs(page):
+    url, blocks, admission, ran, over = page
+    with admission.reserved_place(), admission.reserved_place():
+        events = [post(url, "search", k) for k in range(5)]
+        for event in events:
+            kind, said = answer_of(url, "search", event)
+            assert kind == "error"
+            assert re.fullmatch(r"Many photos .* try again in about \d+ seconds\. \[busy\]", said["error"])
+        assert answer_of(url, "other", post(url, "other", 7)) == ("complete", [7])
+    assert ran == []
+    assert len(blocks._queue) == 0
+    assert not blocks._queue.event_ids_to_events.keys() & set(events)
+    over.set()
+    assert answer_of(url, "search", post(url, "search", 3)) == ("complete", [3])
+    assert ran == [3]
+
+
+def test_calls_that_gradio_has_not_begun_count(page):
+    url, blocks, _, ran, over = page
+    blocks._queue.active_jobs = [[]] * len(blocks._queue.active_jobs)  # every thread of Gradio's has work
+    events = [post(url, "search", k) for k in range(4)]
+    said = [answer_of(url, "search", event) for event in events[2:]]
+    assert all(kind == "error" and "[busy]" in data["error"] for kind, data in said)
+    over.set()
+    blocks._queue.active_jobs = [None] * len(blocks._queue.active_jobs)
+    assert [answer_of(url, "search", event) for event in events[:2]] == [("complete", [0]), ("complete", [1])]
+    assert sorted(ran) == [0, 1]
+
+
+def test_room_is_checked_without_taking_it():
+    admission = Admission(Limits(long_running=1, long_waiting=1))
+    for _ in range(5):
+        admission.check_room()
+    admission.check_room(ahead=1)
+    with pytest.raises(BusyError, match="try again in about"):
+        admission.check_room(ahead=2)
+    admission.drain(0)
+    with pytest.raises(BusyError, match="restarted"):
+        admission.check_room()
+
+
+# sessions
+
+
+def test_sessions_are_small_and_their_own(page):
+    _, blocks, *_ = page
+    holder = blocks.app.state_holder
+    assert isinstance(holder, sessions.SmallSessions)
+    one, two = holder["one"], holder["two"]
+    assert holder["one"] is one
+    number = next(iter(blocks.default_config.blocks))
+    one.blocks_config.blocks[number] = changed = gr.Button("changed", render=False)
+    assert one.blocks_config.blocks[number] is changed
+    assert two.blocks_config.blocks[number] is blocks.default_config.blocks[number]
+    assert holder["three"].blocks_config.blocks[number] is blocks.default_config.blocks[number]
+    one.state_data[number] = "mine"
+    assert not two.state_data
+    one._update_value_in_config(number, "/a/photo.jpg")
+    assert "photo" not in repr(one.config_values)
+    assert list(one.components) == []
+
+
+def test_gradio_has_no_other_fields_of_a_session(page):
+    """A new container would be shared between visitors: `SmallSessions._fresh` must know it."""
+    _, blocks, *_ = page
+    known = {"blocks_config", "config_values", "state_data", "_state_ttl", "is_closed", "STATE_TTL_WHEN_CLOSED"}
+    assert set(vars(SessionState(blocks))) == known
+    config = {"_id", "root_block", "blocks", "fns", "fn_id", "renderables"}
+    assert set(vars(blocks.default_config)) == config
+
+
+def test_state_lives_with_its_session(page):
+    url, *_ = page
+
+    def count(session):
+        body = json.dumps({"data": [None], "fn_index": 2, "session_hash": session}).encode()
+        request = urllib.request.Request(f"{url}gradio_api/queue/join", body, {"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=20).read()
+        with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=20) as answer:
+            text = answer.read().decode()
+        return json.loads(re.findall(r'data: (\{"msg":"process_completed".*)', text)[-1])["output"]["data"][1]
+
+    assert [count("a"), count("a"), count("b"), count("a")] == ["1", "2", "1", "3"]
