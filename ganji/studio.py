@@ -294,7 +294,7 @@ class Studio:
         num_ws = generator.config.num_ws
         if recipe.kind == "emoji":
             assert recipe.seed is not None
-            return latents.to_w_plus(self._styles.random(recipe.seed, recipe.truncation_psi), num_ws)
+            return self._styles.random(recipe.seed, recipe.truncation_psi)
         w_plus = self._face_code(recipe, code)
         if recipe.kind == "face":
             return w_plus
