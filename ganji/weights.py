@@ -42,8 +42,14 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """GANJI_MANIFEST, GANJI_BUNDLE and GANJI_WEIGHTS_DIR, or the defaults."""
+        """GANJI_MANIFEST, GANJI_BUNDLE and GANJI_WEIGHTS_DIR, or the defaults.
+
+        Raises:
+            WeightsError: GANJI_WEIGHTS_DIR is no folder, so that other weights would be used than was meant.
+        """
         folder = os.environ.get("GANJI_WEIGHTS_DIR")
+        if folder and not Path(folder).is_dir():
+            raise WeightsError(f"GANJI_WEIGHTS_DIR must be a folder, and {short_name(folder)!r} is none.")
         return cls(
             Path(os.environ.get("GANJI_MANIFEST") or ROOT / "weights_manifest.json"),
             os.environ.get("GANJI_BUNDLE") or "default",

@@ -263,6 +263,12 @@ def test_settings_come_from_the_environment(monkeypatch, tmp_path):
         store.generator(found.roles["emoji"])
 
 
+def test_a_folder_of_weights_that_is_none_is_not_passed_over(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANJI_WEIGHTS_DIR", str(tmp_path / "mistyped"))
+    with pytest.raises(WeightsError, match=r"^GANJI_WEIGHTS_DIR must be a folder, and 'mistyped' is none\.$"):
+        weights.open_store()
+
+
 def test_names_in_sentences_are_short_and_plain():
     assert short_name("/root/secret/face.pt") == "face.pt"
     assert short_name("x" * 300) == "x" * 60

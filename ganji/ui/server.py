@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from ganji import hub, validate
+from ganji.errors import GanjiError
 from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
@@ -19,6 +20,7 @@ from ganji.ui import early, health, mcp_tools, refusals, sessions, texts, theme,
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
+from ganji.weights import open_store
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +43,10 @@ def serve(folder: TempFolder) -> None:
 
     Args:
         folder: where Gradio keeps its files.
+    Raises:
+        SystemExit: the manifest, the bundle's name or the folder for weights is wrong; a line says what.
     """
+    _check_settings()
     app, load = build()
     service = app.service
     for purge in (service.purge, app.page.desk.purge):
@@ -82,6 +87,14 @@ def serve(folder: TempFolder) -> None:
     print(f"GAN-ji is on {app.blocks.local_url}", flush=True)
     with suppress(KeyboardInterrupt):
         threading.Event().wait()
+
+
+def _check_settings() -> None:
+    """End the process where waiting would not help: only whoever started it can mend its settings."""
+    try:
+        open_store()
+    except GanjiError as error:
+        raise SystemExit(f"ganji: {error}") from None
 
 
 def _when_loaded(app: App, load: BackgroundLoad[Studio]) -> None:
