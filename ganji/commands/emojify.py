@@ -13,18 +13,14 @@ from __future__ import annotations
 
 import argparse
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ganji import project, validate
-from ganji.align import largest_note
 from ganji.commands import common, folder_run
-from ganji.photos import open_photo
+from ganji.commands.face_code import FaceCode, SearchBar, find_face_code
 from ganji.recipe import to_json
-from ganji.results import Projected
 from ganji.studio import Studio
 
 
@@ -58,29 +54,14 @@ def run(args: argparse.Namespace) -> int:
         common.save_painted(studio.render(recipe), args.out)
         print(f"{args.out.name}: {recipe.to_text()}")
         return 0
-    bar = common.ProgressBar(project.MODES[args.mode].num_steps, "projecting")
     studio.emojified(seed=0, **choices)  # bad choices are refused before the long part
-    made = _photo(studio, args, args.photo, args.out, lambda step: bar.update(step.index + 1, _likeness(step.distance)))
-    found = made.found
-    bar.finish(found.steps, _likeness(found.distance))
-    if made.note:
-        print(made.note)
-    print(
-        f"{args.out.name}: {found.verdict} ({_likeness(found.distance)}), {found.steps} steps, {found.seconds:.1f} s on {found.device}"
-    )
+    bar = SearchBar(args.mode)
+    face = _photo(studio, args, args.photo, args.out, bar.told)
+    bar.finish(face.found)
+    if face.note:
+        print(face.note)
+    print(f"{args.out.name}: {face.sentence}")
     return 0
-
-
-@dataclass(frozen=True)
-class _Made:
-    """What came of a photo; `note` says that there were other faces."""
-
-    found: Projected
-    note: str
-
-
-def _likeness(distance: float) -> str:
-    return f"LPIPS {distance:.3f}"
 
 
 def _choices(args: argparse.Namespace) -> dict[str, Any]:
@@ -89,28 +70,23 @@ def _choices(args: argparse.Namespace) -> dict[str, Any]:
 
 def _photo(
     studio: Studio, args: argparse.Namespace, photo: Path, out: Path, told: Callable[[project.ProjectionStep], object]
-) -> _Made:
+) -> FaceCode:
     """Make and write the emoji of one photo, its own files last.
 
     Args:
         told: called with every step of the projection.
     """
-    start = time.monotonic()
-    aligned = studio.align(open_photo(photo))
-    step = None
-    for step in studio.project(aligned.picture, args.mode):
-        told(step)
-    assert step is not None
-    found = studio.finish(aligned.picture, step, args.mode, time.monotonic() - start)
-    recipe = studio.emojified(code=found.code, **_choices(args))
-    painted = studio.render(recipe, found.code)
+    face = find_face_code(studio, photo, args.mode, told)
+    code = face.found.code
+    recipe = studio.emojified(code=code, **_choices(args))
+    painted = studio.render(recipe, code)
     if args.all_pictures:
-        common.save_picture(aligned.picture, out.with_stem(out.stem + "-aligned"))
-        common.save_picture(found.reconstruction, out.with_stem(out.stem + "-reconstruction"))
+        common.save_picture(face.aligned.picture, out.with_stem(out.stem + "-aligned"))
+        common.save_picture(face.found.reconstruction, out.with_stem(out.stem + "-reconstruction"))
     if args.save_code:
-        common.write_bytes(to_json(recipe, found.code).encode(), out.with_suffix(".json"), (".json",))
+        common.write_bytes(to_json(recipe, code).encode(), out.with_suffix(".json"), (".json",))
     common.save_painted(painted, out)
-    return _Made(found, largest_note(aligned.num_faces))
+    return face
 
 
 def _folder(args: argparse.Namespace) -> int:
@@ -134,9 +110,9 @@ def _folder(args: argparse.Namespace) -> int:
             if stop.is_set():
                 raise folder_run.Stopped
 
-        made = _photo(studio, args, photo, out, check)
-        found = made.found
-        return {"verdict": found.verdict, "lpips": round(found.distance, 4), "steps": found.steps, "note": made.note}
+        face = _photo(studio, args, photo, out, check)
+        found = face.found
+        return {"verdict": found.verdict, "lpips": round(found.distance, 4), "steps": found.steps, "note": face.note}
 
     choices = {"mode": args.mode, **_choices(args), "weights": studio.weights_id}
     summary = folder_run.run_folder(args.photos, args.out, choices, emojify, jobs=jobs)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from pathlib import Path
 
 from ganji.commands import common
@@ -35,23 +34,16 @@ def run(args: argparse.Namespace) -> int:
     import torch
     from safetensors.torch import save
 
-    from ganji import project, validate
-    from ganji.align import largest_note
-    from ganji.photos import open_photo
+    from ganji import validate
+    from ganji.commands.face_code import SearchBar, find_face_code
     from ganji.studio import open_studio
 
     index = validate.integer("face", args.face, validate.Range(0, 99, 0))
     studio = open_studio(args.device)
-    start = time.monotonic()
-    aligned = studio.align(open_photo(args.photo), face_index=index)
-    if aligned.num_faces > 1 and index == 0:
-        print(largest_note(aligned.num_faces))
-    bar, step = common.ProgressBar(project.MODES[args.mode].num_steps, "projecting"), None
-    for step in studio.project(aligned.picture, args.mode):
-        bar.update(step.index + 1, f"LPIPS {step.distance:.3f}")
-    assert step is not None
-    bar.finish(step.index + 1, f"LPIPS {step.distance:.3f}")
-    found = studio.finish(aligned.picture, step, args.mode, time.monotonic() - start)
+    bar = SearchBar(args.mode)
+    face = find_face_code(studio, args.photo, args.mode, bar.told, index)
+    found = face.found
+    bar.finish(found)
     report = {
         "verdict": found.verdict, "lpips": found.distance, "pixel_error": found.pixel_error, "steps": found.steps,
         "seconds": found.seconds, "device": found.device, "mode": found.mode, "weights": studio.weights_id,
@@ -60,10 +52,12 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise InputError(f"{args.out.name}/ cannot be made: {exc.strerror or 'input/output error'}.") from exc
-    common.save_picture(aligned.picture, args.out / "aligned.png")
+    common.save_picture(face.aligned.picture, args.out / "aligned.png")
     common.save_picture(found.reconstruction, args.out / "reconstruction.png")
     code = save({"w_plus": torch.from_numpy(found.code.w_plus.copy())})
     common.write_bytes(code, args.out / "code.safetensors", (".safetensors",))
     common.write_bytes(json.dumps(report, indent=2).encode(), args.out / "report.json", (".json",))
-    print(f"{found.verdict} (LPIPS {found.distance:.3f}), {found.steps} steps, {found.seconds:.1f} s on {found.device}")
+    if face.note:
+        print(face.note)
+    print(face.sentence)
     return 0
