@@ -32,7 +32,7 @@ class ProjectStage:
     """A part of a projection.
 
     Attributes:
-        resolution: side of the picture that is compared; synthesis stops there.
+        resolution: side of the picture that is compared; synthesis stops there, or at the next side that the generator has.
         num_steps: at most.
         tied: one w for all rows, or one per row.
         learning_rate: in whitened units, at the start of the stage; it falls along a half cosine.
@@ -140,7 +140,7 @@ def project(
         state: where to start: `start_from`, or the state of an earlier step.
         mask: [1, 1, R, R] in [0, 1]: where the picture counts.
     Raises:
-        InputError: a target of another size, or a stage at a resolution that the generator does not have.
+        InputError: a target of another size.
         ProjectionError: the loss stays non-finite.
         BusyError: memory runs out, even with one candidate at a time.
     Source: Karras et al. 2020, appendix D; differs as the module's docstring says.
@@ -152,6 +152,7 @@ def project(
     index = state.index
     for number in range(state.stage, len(options.stages)):
         stage = options.stages[number]
+        stage = replace(stage, resolution=generator.resolution_from(stage.resolution))
         run = _StageRun(generator, target, distance, options, stage, space, mask, state)
         for step in range(state.step, stage.num_steps):
             loss, perceptual, picture = run.advance(step)

@@ -134,8 +134,13 @@ def test_wrong_targets(setting):
     generator, space, target, distance = setting
     with pytest.raises(InputError, match="target"):
         next(run((generator, space, F.avg_pool2d(target, 2), distance)))
-    with pytest.raises(InputError, match="resolution"):
-        next(run(setting, ProjectOptions((ProjectStage(64, 1, True, 0.1),))))
+
+
+@pytest.mark.parametrize(("wished", "found"), [(8, 16), (16, 16), (64, 32)])
+def test_stages_take_the_next_picture_that_the_generator_has(setting, wished, found):
+    """Foreign checkpoints are smaller than a stage, or have no heads for previews."""
+    step = next(run(setting, ProjectOptions((ProjectStage(wished, 1, True, 0.1),))))
+    assert (step.resolution, step.picture.shape[-1]) == (found, found)
 
 
 def test_face_mask_covers_the_face_and_not_the_corners():

@@ -94,6 +94,10 @@ class Generator(nn.Module):
     def picture_resolutions(self) -> tuple[int, ...]:
         """Sides of the pictures that `synthesis` can make, ascending; the last is `config.img_resolution`."""
 
+    def resolution_from(self, least: int) -> int:
+        """Side of the smallest picture that has `least` pixels a side or more; of the full one if none has."""
+        return next((side for side in self.picture_resolutions if side >= least), self.config.img_resolution)
+
     def _check(self, w_plus: torch.Tensor, resolutions: Sequence[int], noise_mode: str) -> None:
         """Validate the arguments of `pictures`."""
         config = self.config
