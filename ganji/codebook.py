@@ -17,6 +17,11 @@ import torch
 from ganji.errors import CheckpointError, InputError
 from ganji.formats.native import NativeFile
 
+STYLE_GROUPS = ("set", "colour")
+"""Read by the rows of w+ from the generator's `style_row` on."""
+FEATURE_GROUPS = ("eyes", "mouth")
+"""Read by the rows before; emoji that follow a face have none."""
+
 
 @dataclass(frozen=True)
 class CodeGroup:

@@ -5,12 +5,10 @@ from __future__ import annotations
 import torch
 
 from ganji import latents, validate
-from ganji.codebook import Codebook
+from ganji.codebook import FEATURE_GROUPS, STYLE_GROUPS, Codebook
 from ganji.errors import InputError
 from ganji.networks.generator import Generator
 from ganji.recipe import DEFAULT_STYLE
-
-GROUPS = ("set", "colour")  # of the codebook, which together are a style
 
 
 class StyleCodes:
@@ -29,7 +27,7 @@ class StyleCodes:
         """Of the swatches, "<set>-<colour>"; the first is the default."""
         if self._codebook is None:
             return ()
-        sets, colours = (self._codebook.group(name).labels for name in GROUPS)
+        sets, colours = (self._codebook.group(name).labels for name in STYLE_GROUPS)
         return tuple(f"{s}-{c}" for s in sets for c in colours)
 
     def random(self, seed: int, truncation_psi: float) -> torch.Tensor:
@@ -41,12 +39,11 @@ class StyleCodes:
         """
         config = self._emoji.config
         w = latents.w_from_seeds(self._emoji, [seed])
-        names_features = self._codebook is not None and len(self._codebook.groups) > len(GROUPS)
-        centre = self._codebook.centres(w) if self._codebook is not None and names_features else self._mean
+        centre = self._mean if self._codebook is None else self._codebook.centres(w, FEATURE_GROUPS)
         coarse = latents.to_w_plus(latents.truncate(w, centre, truncation_psi), config.num_ws)
         if self._codebook is None or config.style_row is None:
             return coarse
-        swatch = latents.to_w_plus(self._codebook.centres(w, GROUPS), config.num_ws)
+        swatch = latents.to_w_plus(self._codebook.centres(w, STYLE_GROUPS), config.num_ws)
         return latents.mix(coarse, swatch, config.style_row)
 
     def code(self, style: str, w_face: torch.Tensor) -> torch.Tensor:
@@ -64,7 +61,7 @@ class StyleCodes:
             name = self.names[0] if style == DEFAULT_STYLE else style
             set_name, _, colour = name.rpartition("-")
             return self._codebook.code({"set": set_name, "colour": colour})
-        return w if self._codebook is None else self._codebook.centres(w, GROUPS)
+        return w if self._codebook is None else self._codebook.centres(w, STYLE_GROUPS)
 
     def check(self, style: str) -> None:
         """

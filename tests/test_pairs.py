@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 from ganji import latents
-from ganji.codebook import Codebook
+from ganji.codebook import FEATURE_GROUPS, STYLE_GROUPS, Codebook
 from ganji.data import codebook_design, drawings, pairs
 from ganji.data.compose import compose_svg, render
 from ganji.data.expressions import Expressions
@@ -60,11 +60,14 @@ def test_drawings_show_what_their_codes_choose(book, cache, tmp_path):
     options = drawings.DrawingOptions(size=32, workers=1)
     assert sum(1 for _ in drawings.make_drawings(tmp_path / "d", w, book, cache, options)) == 40
     index = json.loads((tmp_path / "d" / "index.json").read_text())["images"]
-    stored = read_codes(tmp_path / "d").coarse
-    chosen = book.choose(stored, trained_only=True)
+    stored = read_codes(tmp_path / "d")
+    by_code, by_style = book.choose(w, trained_only=True), book.choose(stored.fine)
     for k, entry in enumerate(index):
-        for name in ("set", "colour", "eyes", "mouth"):
-            assert entry[name] == book.group(name).labels[int(chosen[name][k])]
+        for name in FEATURE_GROUPS:
+            assert entry[name] == book.group(name).labels[int(by_code[name][k])]
+        for name in STYLE_GROUPS:
+            assert entry[name] == book.group(name).labels[int(by_style[name][k])]
+    assert float((stored.fine - book.centres(stored.fine, STYLE_GROUPS)).norm(dim=1).lt(1e-5).float().mean()) > 0.3
     part_sets = {name: load_part_set(cache, name) for name in SETS}
     entry = index[7]
     drawn = render(compose_svg(part_sets[entry["set"]], entry["eyes"], entry["mouth"], entry["colour"]), 32)
@@ -72,14 +75,16 @@ def test_drawings_show_what_their_codes_choose(book, cache, tmp_path):
     assert {e["set"] for e in index} == set(SETS)
 
 
-def test_stored_codes_lie_between_the_choices_centre_and_the_code(book, cache, tmp_path):
+@pytest.mark.parametrize("rows", ["coarse", "fine"])
+def test_stored_codes_lie_between_the_choices_centre_and_the_code(book, cache, tmp_path, rows):
     w = codes(30, seed=1)
     list(drawings.make_drawings(tmp_path / "d", w, book, cache, drawings.DrawingOptions(size=16, workers=1)))
-    centres = book.centres_of(book.choose(w, trained_only=True))
-    stored = read_codes(tmp_path / "d").coarse
+    chosen = book.choose(w, trained_only=True)
+    centres = book.centres_of(chosen, FEATURE_GROUPS if rows == "coarse" else STYLE_GROUPS)
+    stored = getattr(read_codes(tmp_path / "d"), rows)
     share = ((stored - centres) * (w - centres)).sum(1) / (w - centres).square().sum(1)
     torch.testing.assert_close(stored, centres + share[:, None] * (w - centres), atol=1e-5, rtol=0)
-    assert 0 <= float(share.min()) < 0.2
+    assert -1e-6 <= float(share.min()) < 0.2
     assert 0.8 < float(share.max()) <= 1
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ganji import latents
-from ganji.codebook import Codebook
+from ganji.codebook import STYLE_GROUPS, Codebook
 from ganji.data import codebook_design
-from ganji.styles import GROUPS, StyleCodes
+from ganji.styles import StyleCodes
 
 from .helpers import TINY, make_generator
 
@@ -25,13 +25,13 @@ def swatches(emoji):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(codebook_design, "LEADING", 20)  # the tiny generator's w has 32 numbers
         designed = codebook_design.design_codebook(latents.w_statistics(emoji, num_samples=2000))
-    assert {group.name for group in designed.groups} == set(GROUPS)
+    assert {group.name for group in designed.groups} == set(STYLE_GROUPS)
     return designed
 
 
 @pytest.mark.parametrize("psi", [0.0, 0.7, 1.0])
 def test_style_rows_are_a_swatch_and_the_others_the_truncated_code(emoji, swatches, psi):
-    styles, mean = StyleCodes(emoji, swatches), latents.w_statistics(emoji).mean
+    styles, mean = StyleCodes(emoji, swatches), swatches.mean
     known = torch.cat([styles.code(name, mean[None]) for name in styles.names])
     used = set()
     for seed in range(40):
@@ -54,4 +54,4 @@ def test_without_a_codebook_one_code_truncated_towards_the_mean(emoji):
 def test_a_codebook_that_names_features_truncates_towards_them(emoji, swatches):
     featured = Codebook(swatches.mean, (*swatches.groups, replace(swatches.groups[0], name="mouth")))
     rows, w = StyleCodes(emoji, featured).random(5, 0.5)[0], latents.w_from_seeds(emoji, [5])
-    torch.testing.assert_close(rows[0], ((w + featured.centres(w)) / 2)[0])
+    torch.testing.assert_close(rows[0], ((w + featured.centres(w, ("mouth",))) / 2)[0])

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ganji import images
-from ganji.codebook import Codebook
+from ganji.codebook import FEATURE_GROUPS, STYLE_GROUPS, Codebook
 from ganji.data import codebook_design
 from ganji.data.compose import compose_svg, render
 from ganji.data.emoji import BYTES_PER_PIXEL, is_held_out
@@ -27,14 +27,12 @@ from ganji.perceptual import LPIPS
 from ganji.training.pictures import write_codes, write_index
 
 EYES_DRAWN = (
-    "1f600", "1f603", "1f619", "1f606", "1f609", "1f60d", "1f929", "1f92a", "1f911", "1f928", "1f611", "1f612", "1f644",
-    "1f60c", "1f62a", "1f61f", "1f635", "1f635-200d-1f4ab", "1f60e", "1f913", "1f92c", "1f623", "1f629", "1f624", "1f607",
-    "1f605",
+    "1f600", "1f619", "1f606", "1f609", "1f60d", "1f929", "1f92a", "1f928", "1f612", "1f644", "1f60c", "1f61f", "1f635",
+    "1f60e", "1f913", "1f92c",
 )  # fmt: skip
 MOUTHS_DRAWN = (
-    "1f600", "1f601", "1f642", "1f609", "1f60d", "1f617", "1f618", "1f60b", "1f61b", "1f92e", "1f911", "1f610", "1f60f",
-    "1f612", "1f62c", "1f634", "1f635", "1f62e", "1f632", "1f626", "1f629", "1f910", "1f92c", "1f924", "1f616", "1fae4",
-    "2639", "1f913",
+    "1f600", "1f601", "1f642", "1f617", "1f60b", "1f61b", "1f610", "1f60f", "1f62c", "1f62e", "1f626", "1f629", "1f910",
+    "1f616", "2639",
 )  # fmt: skip
 PLAIN_EYES, PLAIN_MOUTH = "1f600", "1f642"
 
@@ -44,14 +42,17 @@ class DrawingOptions:
     """
     Attributes:
         size: side in pixels. seed: of everything random.
-        psi: (low, high): each code is moved towards the centre of its choices by its own factor, uniform in this range, as
-            truncation will do; what it draws stays the same.
+        psi: (low, high): each code is moved towards the centre of its eyes and mouth by its own factor, uniform in this
+            range, as truncation will do; what it draws stays the same.
+        plain_styles: share of the pictures whose style code is exactly the centre of its set and colour, as random emoji
+            have it; the others lie somewhere between that centre and the code.
         workers: processes; the result does not depend on it.
     """
 
     size: int = 256
     seed: int = 0
     psi: tuple[float, float] = (0.0, 1.0)
+    plain_styles: float = 0.5
     workers: int | None = None
 
 
@@ -102,8 +103,9 @@ def make_drawings(
     """
     rng = np.random.default_rng(options.seed)
     chosen = codebook.choose(w, trained_only=True)
-    centres = codebook.centres_of(chosen)
+    features, styles = (codebook.centres_of(chosen, groups) for groups in (FEATURE_GROUPS, STYLE_GROUPS))
     psi = torch.from_numpy(rng.uniform(*options.psi, len(w))).float()[:, None]
+    spread = torch.from_numpy(np.where(rng.random(len(w)) < options.plain_styles, 0.0, rng.random(len(w)))).float()[:, None]
     labels = {group.name: [group.labels[i] for i in chosen[group.name].tolist()] for group in codebook.groups}
     choices = [{name: column[k] for name, column in labels.items()} for k in range(len(w))]
     part_sets = {name: load_part_set(emoji_cache, name) for name in codebook_design.SETS}
@@ -115,6 +117,6 @@ def make_drawings(
         )
         for done, _ in enumerate(render_all(jobs, options.size, options.workers), start=1):
             yield Progress(done, len(w))
-        write_codes(unfinished, centres + psi * (w - centres))
+        write_codes(unfinished, features + psi * (w - features), styles + spread * (w - styles))
         entries = [{"file": file, **choice} for file, choice in zip(files, choices)]
         write_index(unfinished, options.size, entries, kind="drawings", options=asdict(options))

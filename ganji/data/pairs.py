@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganji.codebook import Codebook
+from ganji.codebook import STYLE_GROUPS, Codebook
 from ganji.data.emoji import BYTES_PER_PIXEL
 from ganji.data.expressions import Expressions
 from ganji.data.matching import Rules, default_rules
@@ -18,7 +18,6 @@ from ganji.data.picture_writer import Progress, new_folder, render_all
 from ganji.errors import InputError
 from ganji.training.pictures import write_codes, write_index
 
-STYLE_GROUPS = ("set", "colour")
 YELLOW_SHARE = 0.25  # of the pictures; the other colours share the rest alike
 
 
