@@ -105,7 +105,9 @@ def make_drawings(
     chosen = codebook.choose(w, trained_only=True)
     features, styles = (codebook.centres_of(chosen, groups) for groups in (FEATURE_GROUPS, STYLE_GROUPS))
     psi = torch.from_numpy(rng.uniform(*options.psi, len(w))).float()[:, None]
-    spread = torch.from_numpy(np.where(rng.random(len(w)) < options.plain_styles, 0.0, rng.random(len(w)))).float()[:, None]
+    spread = torch.from_numpy(np.where(rng.random(len(w)) < options.plain_styles, 0.0, rng.random(len(w)))).float()[
+        :, None
+    ]
     labels = {group.name: [group.labels[i] for i in chosen[group.name].tolist()] for group in codebook.groups}
     choices = [{name: column[k] for name, column in labels.items()} for k in range(len(w))]
     part_sets = {name: load_part_set(emoji_cache, name) for name in codebook_design.SETS}
