@@ -35,7 +35,7 @@ class Expression:
     levels: Mapping[str, float]
 
 
-# Left and right are the viewer's. Tune here and nowhere else; tests/test_expressions_pack.py says what must hold.
+# The first is the picture itself. Left and right are the viewer's. Tune here and nowhere else; tests/test_expressions_pack.py says what must hold.
 EXPRESSIONS = (
     Expression(OWN, {}),
     Expression("neutral", {SMILE: -0.6, MOUTH: -1.0, EYES: 0.2, LOOK: 0.0}),
@@ -47,6 +47,11 @@ EXPRESSIONS = (
     Expression("looking left", {LOOK: -1.7}),
     Expression("looking right", {LOOK: 1.7}),
 )
+
+
+def has_named(directions: Directions) -> bool:
+    """Whether packs can be made along these sliders."""
+    return set(NAMED) <= {item.name for item in directions.items}
 
 
 @dataclass(frozen=True)

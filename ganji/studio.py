@@ -21,7 +21,7 @@ from ganji.bank import LatentBank, codes
 from ganji.blend import BlendCut, BlendPreset, blend_generators, blend_presets
 from ganji.detect import FaceDetector, MTCNNDetector
 from ganji.errors import DirectionsError, InputError, WeightsError
-from ganji.expressions_pack import EXPRESSIONS, NamedAxes
+from ganji.expressions_pack import EXPRESSIONS, NamedAxes, has_named
 from ganji.factorize import Directions, move
 from ganji.manifest import Bundle
 from ganji.memory import needs_memory
@@ -76,14 +76,11 @@ class Studio:
 
     def _load_generators(self) -> tuple[Generator, Generator, Generator]:
         """face, emoji and emoji_blend; a file that serves two roles is loaded once."""
-        loaded: dict[str, Generator] = {}
-        for role in ("face", "emoji", "emoji_blend"):
-            name = self.bundle.roles[role]
-            if name not in loaded:
-                generator = self.store.generator(name).to(self.device)
-                use_channels_last(generator)
-                loaded[name] = generator
-        return tuple(loaded[self.bundle.roles[role]] for role in ("face", "emoji", "emoji_blend"))  # type: ignore[return-value]
+        names = [self.bundle.roles[role] for role in ("face", "emoji", "emoji_blend")]
+        loaded = {name: self.store.generator(name).to(self.device) for name in dict.fromkeys(names)}
+        for generator in loaded.values():
+            use_channels_last(generator)
+        return loaded[names[0]], loaded[names[1]], loaded[names[2]]
 
     def _load(self, role, reader):  # type: ignore[no-untyped-def]
         """What `reader` makes of a role's file, on the device, or None if the bundle has none."""
@@ -210,8 +207,7 @@ class Studio:
             picture = self.face.synthesis(step.w_plus.to(self.device))
             distance = float(self.perceptual(picture.clamp(-1, 1), target))
         error = float((picture.clamp(-1, 1) - target).abs().mean()) / 2
-        code = PhotoCode(project.w_plus_array(step.w_plus))
-        took = step.seconds if seconds is None else seconds
+        code, took = PhotoCode(project.w_plus_array(step.w_plus)), step.seconds if seconds is None else seconds
         return Projected(images.to_pil(picture)[0], code, distance, error, step.index + 1, took, str(self.device), mode)
 
     def emojified(
@@ -247,27 +243,33 @@ class Studio:
 
     def face_recipe(self, *, seed: int, truncation_psi: float = validate.TRUNCATION_PSI.default) -> Recipe:
         """The recipe of a random face."""
+        seed = validate.integer("seed", seed, validate.SEED)
         psi = validate.number("truncation_psi", truncation_psi, validate.TRUNCATION_PSI)
-        return Recipe(
-            "face", seed=validate.integer("seed", seed, validate.SEED), truncation_psi=psi, weights=self.weights_id
-        )
+        return Recipe("face", seed=seed, truncation_psi=psi, weights=self.weights_id)
 
     @needs_memory
     def pack(self, recipe: Recipe, code: PhotoCode | None = None) -> list[tuple[str, Recipe]]:
-        """The expressions of an emoji pack, all from one code: (what it shows, the recipe), the code's own first.
+        """The expressions of an emoji pack, all from one code: (what it shows, the recipe), the picture itself first.
+
+        Where random emoji have no named directions, it is the face of the same seed that shows the others, in their style.
 
         Raises:
             InputError: of a face, or these weights lack a named direction; a photo's code is missing.
         """
         if recipe.kind == "face":
             raise InputError("A pack is made of an emoji; turn the face into one first.")
-        w_plus = self._code_of(recipe, self._generator_of(recipe), code)
+        start = recipe
+        if recipe.kind == "emoji" and recipe.seed is not None and not has_named(self.directions["emoji"]):
+            style = self._styles.swatch_of(recipe.seed)
+            start = self.emojified(seed=recipe.seed, truncation_psi=recipe.truncation_psi, style=style)
+        w_plus = self._code_of(start, self._generator_of(start), code)
         with self._lock:
-            if recipe.kind not in self._axes:
-                generator = self.emoji if recipe.kind == "emoji" else self.face
-                self._axes[recipe.kind] = NamedAxes.of(self.directions[recipe.kind], latents.w_statistics(generator))
-            axes = self._axes[recipe.kind]
-        return [(one.label, recipe.moved(axes.strengths(one, w_plus, recipe.strengths))) for one in EXPRESSIONS]
+            if start.kind not in self._axes:
+                generator = self.emoji if start.kind == "emoji" else self.face
+                self._axes[start.kind] = NamedAxes.of(self.directions[start.kind], latents.w_statistics(generator))
+            axes = self._axes[start.kind]
+        moved = [start.moved(axes.strengths(one, w_plus, start.strengths)) for one in EXPRESSIONS]
+        return [(one.label, new if one.levels else recipe) for one, new in zip(EXPRESSIONS, moved)]
 
     # how recipes become codes
 
@@ -291,14 +293,13 @@ class Studio:
 
     def _code_of(self, recipe: Recipe, generator: Generator, code: PhotoCode | None) -> torch.Tensor:
         """w_plus [1, num_ws, w_dim] of a recipe, before sliders."""
-        num_ws = generator.config.num_ws
         if recipe.kind == "emoji":
             assert recipe.seed is not None
             return self._styles.random(recipe.seed, recipe.truncation_psi)
         w_plus = self._face_code(recipe, code)
         if recipe.kind == "face":
             return w_plus
-        w_face = project.tied(w_plus, self.space)
+        num_ws, w_face = generator.config.num_ws, project.tied(w_plus, self.space)
         cut = BlendCut(recipe.num_face_layers, recipe.blend_strength)
         own_row = next((p.style_row for p in self.cuts if p.style_row and p.cut == cut), None)
         style_row = own_row or self.emoji_blend.config.style_row or num_ws

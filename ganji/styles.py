@@ -30,6 +30,13 @@ class StyleCodes:
         sets, colours = (self._codebook.group(name).labels for name in STYLE_GROUPS)
         return tuple(f"{s}-{c}" for s in sets for c in colours)
 
+    def swatch_of(self, seed: int) -> str:
+        """Name of the swatch that a random emoji has; the default style without a codebook."""
+        if self._codebook is None:
+            return DEFAULT_STYLE
+        [choice] = self._codebook.read(latents.w_from_seeds(self._emoji, [seed]))
+        return "-".join(choice[name] for name in STYLE_GROUPS)
+
     def random(self, seed: int, truncation_psi: float) -> torch.Tensor:
         """w_plus [1, num_ws, w_dim] of a random emoji.
 

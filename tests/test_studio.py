@@ -10,6 +10,7 @@ import torch
 
 from ganji.errors import BusyError, InputError
 from ganji.expressions_pack import EXPRESSIONS
+from ganji.factorize import Directions
 from ganji.recipe import PhotoCode, Recipe, from_json, from_text, to_json
 from ganji.service import Service
 from ganji.studio import BLENDS_KEPT
@@ -141,6 +142,22 @@ def test_a_pack_starts_with_the_emoji_itself(studio, code):
         assert all(one.strengths[5:] == recipe.strengths[5:] for _, one in found)
     with pytest.raises(InputError, match="face"):
         studio.pack(studio.face_recipe(seed=1))
+
+
+def test_random_emoji_without_named_sliders_get_the_pack_of_a_face_in_their_style(studio, monkeypatch):
+    unnamed = {"emoji": Directions(()), "emojified": studio.directions["emojified"]}
+    monkeypatch.setattr(studio, "directions", unnamed)
+    recipe = Recipe("emoji", seed=5, truncation_psi=0.4)
+    (label, own), *others = studio.pack(recipe)
+    assert (label, own) == ("own", recipe)
+    face = replace(studio.emojified(seed=5, truncation_psi=0.4), style=others[0][1].style)
+    assert all(one.moved(()) == face for _, one in others)
+    painted = studio.render(recipe).recipe
+    if studio.codebook is not None:
+        drawn = studio.codebook.read(studio._code_of(painted, studio.emoji, None)[:, -1])[0]
+        assert face.style == f"{drawn['set']}-{drawn['colour']}"
+    else:
+        assert face.style == "default"
 
 
 def test_without_named_sliders_there_is_no_pack(tmp_path):
