@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("--source", required=True)
     parser.add_argument("--role", action="append", default=[], choices=sorted(ROLES))
     parser.add_argument("--bundle", default="default")
+    parser.add_argument(
+        "--without-previews", action="store_true", help="leave out a generator's heads of smaller pictures"
+    )
     parser.add_argument("--keep-dtype", action="store_true", help="do not store as float16")
     args = parser.parse_args()
     kind = header_kind(args.file)
@@ -40,6 +43,8 @@ def main() -> int:
     header.pop("format")
     if kind == "generator":
         tensors, header = without_mapping(tensors, header)
+        if args.without_previews:
+            tensors, header = without_previews(tensors, header)
     out = ROOT / "weights" / f"{args.id}.safetensors"
     out.parent.mkdir(exist_ok=True)
     native.write(out, tensors, header, None if args.keep_dtype else torch.float16)
@@ -86,6 +91,13 @@ def without_mapping(tensors: dict[str, torch.Tensor], header: dict) -> tuple[dic
         return tensors, header
     header = {**header, "parts": {"mapping": native.sha256_file(MAPPING)}}
     return {name: t for name, t in tensors.items() if name not in own}, header
+
+
+def without_previews(tensors: dict[str, torch.Tensor], header: dict) -> tuple[dict[str, torch.Tensor], dict]:
+    """Leave out the heads that only projection and training look at."""
+    heads = tuple(f"to_rgbs.{side}." for side in header["config"]["preview_resolutions"])
+    header = {**header, "config": {**header["config"], "preview_resolutions": []}}
+    return {name: tensor for name, tensor in tensors.items() if not name.startswith(heads)}, header
 
 
 def update_manifest(name: str, entry: dict, bundle: str, roles: list[str]) -> None:
