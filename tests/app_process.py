@@ -18,10 +18,11 @@ START_SECONDS, STOP_SECONDS = 300, 20
 
 @dataclass(frozen=True)
 class App:
-    """A running app: its address, and the file that its output goes to."""
+    """A running app: its address, the file that its output goes to, and its process."""
 
     url: str
     log: Path
+    pid: int
 
 
 @contextmanager
@@ -49,7 +50,7 @@ def running_app(folder, root=ROOT, variables=None, *, wait_for="ready"):
     with log.open("wb") as stream:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=root, env=environment, stdout=stream, stderr=stream)
     try:
-        app = App(f"http://127.0.0.1:{port}/", log)
+        app = App(f"http://127.0.0.1:{port}/", log, process.pid)
         _wait_until(wait_for, app, process)
         yield app
     finally:

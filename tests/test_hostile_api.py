@@ -11,6 +11,8 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
 
 import pytest
 
@@ -157,6 +159,47 @@ def test_photos_are_refused_with_a_sentence(app):
             assert said.endswith("[photo.unreadable]"), f"{name}: {said}"
             assert seconds < 10, name
     check_log(app)
+
+
+def test_bombs_five_at_once(app):
+    """All of them, three times, from five threads, while somebody else goes on asking for emoji."""
+    said, seconds, over = [], [], threading.Event()
+
+    def send(name):
+        path = upload(app.url, bombs[name][0])
+        said.append((name, call(app.url, "emojify_photo", photo_body(path, meta=FILE))[0]))
+
+    def ask_on():
+        while not over.is_set():
+            error, took = call(app.url, "generate", json.dumps({"data": [*GENERATE.values()]}).encode())
+            assert error is None
+            seconds.append(took)
+
+    bombs, process = bad_photos.bombs(), Path(f"/proc/{app.pid}")
+    (process / "clear_refs").write_text("5")  # the peak is counted from here
+    before = peak_mb(process)
+    with ThreadPoolExecutor(6) as pool:
+        control = pool.submit(ask_on)
+        sending = [pool.submit(send, name) for name in [*bombs] * 3]
+        wait(sending)
+        over.set()
+    for job in (*sending, control):
+        job.result()
+    rise = peak_mb(process) - before
+    print(
+        f"{len(said)} bombs, five at once: +{rise:.0f} MB; {len(seconds)} emoji meanwhile, the slowest in {max(seconds):.2f} s"
+    )
+    for name, sentence in said:
+        check_sentence(sentence, name)
+        assert sentence.endswith("[photo.unreadable]"), f"{name}: {sentence}"
+    assert rise < 1500
+    assert max(seconds) < 10
+    check_log(app)
+
+
+def peak_mb(process):
+    """Most memory that a process has had at a time."""
+    return int((process / "status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def test_files_that_were_not_uploaded(app, tmp_path):

@@ -7,6 +7,8 @@ import time
 import urllib.error
 import urllib.request
 
+import numpy as np
+import pytest
 from PIL import Image
 from skimage import data
 
@@ -14,6 +16,7 @@ from tests.app_process import running_app
 from tests.test_hostile_api import FILE, photo_body, upload
 
 EXIT_SECONDS = 10
+MOMENTS, SEARCH_SECONDS = 20, 10  # a search takes 19 s and more
 
 
 def photo():
@@ -52,21 +55,42 @@ def pictures_in(folder):
     return [path for path in folder.rglob("*") if path.is_file() and path.suffix and path.stat().st_size]
 
 
-def test_sigterm_in_a_projection(tmp_path):
-    with running_app(tmp_path) as app:
+def end_in_a_search(folder, delay=0.0):
+    """Start the app, look for a face's code, and send SIGTERM `delay` seconds after the first step: seconds until its end."""
+    with running_app(folder) as app:
         lines = start_search(app.url, photo())
-        assert pictures_in(tmp_path / "temp"), "the uploaded photo is there while it is worked on"
+        assert [*(folder / "temp").rglob("me.jpg")], "the uploaded photo is there while it is worked on"
+        time.sleep(delay)
         start = time.monotonic()
     seconds = time.monotonic() - start
     assert seconds < EXIT_SECONDS, f"{seconds:.1f} s"
-    assert not pictures_in(tmp_path / "temp")
+    assert not pictures_in(folder / "temp")
     text = app.log.read_text(errors="replace")
     assert "Traceback" not in text
     assert "me.jpg" not in text
     assert not any("event: complete" in line for line in lines), "it was in the middle"
+    return seconds
 
-    (tmp_path / "again").mkdir()
-    (tmp_path / "temp").rename(tmp_path / "again" / "temp")  # what the first process left
-    with running_app(tmp_path / "again") as app, urllib.request.urlopen(f"{app.url}health", timeout=20) as answer:
+
+def assert_starts_clean(folder):
+    """The start after it."""
+    with running_app(folder) as app, urllib.request.urlopen(f"{app.url}health", timeout=20) as answer:
         assert json.load(answer) == {"live": True, "ready": True, "busy": False, "phase": "ready"}
-    assert not pictures_in(tmp_path / "again" / "temp")
+    assert not pictures_in(folder / "temp")
+
+
+def test_sigterm_in_a_projection(tmp_path):
+    end_in_a_search(tmp_path)
+    assert_starts_clean(tmp_path)
+
+
+@pytest.mark.slow
+def test_sigterm_at_random_moments(tmp_path):
+    """Each start finds what the one before has left."""
+    delays = np.random.default_rng(17).uniform(0, SEARCH_SECONDS, MOMENTS)
+    seconds = []
+    for delay in delays:
+        seconds.append(end_in_a_search(tmp_path, delay))
+        print(f"SIGTERM after {delay:.1f} s of the search: ended in {seconds[-1]:.2f} s", flush=True)
+    assert_starts_clean(tmp_path)
+    print(f"{len(seconds)} of {MOMENTS} ended; the slowest in {max(seconds):.2f} s")
