@@ -63,7 +63,8 @@ def main() -> int:
     args = parser.parse_args()
     studio = open_studio("cpu")
     book, distance = studio.codebook, studio.perceptual
-    assert book is not None and distance is not None
+    assert book is not None
+    assert distance is not None
     cache = emoji_sets.fetch(args.cache)
     draw = Drawings({name: load_part_set(cache, name) for name in book.group("set").labels})
     w = latents.w_from_seeds(studio.emoji, range(args.count))
