@@ -1,11 +1,14 @@
 """The life of a real process: SIGTERM in the middle of a projection, and the start after it."""
 
+import ctypes
 import io
 import json
+import signal
 import threading
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,6 +85,19 @@ def assert_starts_clean(folder):
 def test_sigterm_in_a_projection(tmp_path):
     end_in_a_search(tmp_path)
     assert_starts_clean(tmp_path)
+
+
+def test_sigterm_that_another_thread_gets(tmp_path):
+    """As it happens below strace and in some sandboxes: Python's handler runs in the main thread, which nothing wakes then."""
+    with running_app(tmp_path) as app:
+        process = Path(f"/proc/{app.pid}")
+        other = next(int(task.name) for task in (process / "task").iterdir() if int(task.name) != app.pid)
+        assert ctypes.CDLL(None).tgkill(app.pid, other, signal.SIGTERM) == 0
+        until = time.monotonic() + EXIT_SECONDS
+        while (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z":
+            assert time.monotonic() < until, f"it lives on after {EXIT_SECONDS} s"
+            time.sleep(0.05)
+    assert not pictures_in(tmp_path / "temp")
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -25,6 +26,7 @@ from ganji.weights import open_store
 logger = logging.getLogger(__name__)
 
 DRAIN_SECONDS = 6.0
+LOOK_UP_SECONDS = 0.5  # a signal that the system gives to another thread is handled here, and does not end a wait
 QUEUE_SIZE = 200  # events of all kinds; photos have their own limit in ganji.admission
 GPU_SLOTS = 2
 STATUS_EVERY = 2.0  # s; by itself Gradio tells everybody who waits his position whenever anybody's turn has come
@@ -86,7 +88,8 @@ def serve(folder: TempFolder) -> None:
     folder.wipe_at_exit(before=lambda: service.drain(DRAIN_SECONDS))
     print(f"GAN-ji is on {app.blocks.local_url}", flush=True)
     with suppress(KeyboardInterrupt):
-        threading.Event().wait()
+        while True:
+            time.sleep(LOOK_UP_SECONDS)
 
 
 def _check_settings() -> None:
