@@ -87,9 +87,14 @@ class Watch:
     def look(self, url: str, temp: Path, kept: set[Path], since: float, calls: int) -> None:
         """Add a row."""
         now = figures(url)
-        old = sum(is_old_photo(path) for path in temp.rglob("*") if path.is_file() and path not in kept)
+        old = sum(is_old_photo(path) for path in files_in(temp) - kept)
         row = (now["ganji_memory_bytes"], now["ganji_open_files"], now["ganji_threads"])
         self.rows.append((time.monotonic() - since, *row, calls, old))
+
+
+def files_in(folder: Path) -> set[Path]:
+    """All files below; folders that go meanwhile are no error."""
+    return {Path(at) / name for at, _, names in os.walk(folder) for name in names}
 
 
 def main() -> int:
@@ -100,7 +105,7 @@ def main() -> int:
     notes, watch, over = Notes(), Watch(), threading.Event()
     with tempfile.TemporaryDirectory() as folder, running_app(folder, variables={"GANJI_METRICS": "1"}) as app:
         temp = Path(folder) / "temp"
-        kept = set(temp.rglob("*"))
+        kept = files_in(temp)
         jobs: list[Callable[[str, Notes, int], None]] = [
             generates,
             generates,
