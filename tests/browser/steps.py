@@ -11,12 +11,22 @@ from playwright.sync_api import expect
 
 PICTURES = Path(__file__).resolve().parent.parent.parent / "docs" / "img"
 MAX_SCREENSHOT = 250_000  # bytes
+# Gradio mounts a tab's parts anew in the first moments after it is opened, and what was typed until then is gone.
+STILL = """([selector, quiet]) => new Promise((done) => {
+  const panel = document.querySelector(selector);
+  let timer = setTimeout(finish, quiet);
+  const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(finish, quiet); });
+  function finish() { watch.disconnect(); requestAnimationFrame(() => requestAnimationFrame(done)); }
+  watch.observe(panel, { subtree: true, childList: true, attributes: true });
+})"""
+QUIET = 500  # ms without a change
 
 
 def tab(page, name):
-    """Go to a tab: photo, random, customize or use."""
+    """Go to a tab: photo, random, customize or use; it is there when nothing in it changes any more."""
     page.locator(f"#tab-{name}-button").click()
     expect(page.locator(f"#tab-{name}-button")).to_have_attribute("aria-selected", "true")
+    page.evaluate(STILL, [f"#tab-{name}", QUIET])
 
 
 def shown_bytes(page):
