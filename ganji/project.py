@@ -2,7 +2,8 @@
 
 After Karras et al. 2020 (appendix D) with the whitened prior of Wulff and Torralba 2020. Differs from the public
 projectors in what makes it quick: it starts from a bank's nearest codes (bank.py) instead of the mean, first at a low
-resolution where synthesis stops early, one tied w before one w per row, and no noise maps.
+resolution where synthesis stops early, one tied w before one w per row, and no noise maps; and what it makes likest is the
+expression, by a close-up of eyes and mouth (likeness.py).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 
 from ganji.errors import InputError, ProjectionError
 from ganji.latents import WStatistics
+from ganji.likeness import Likeness
 from ganji.memory import with_less_memory
 from ganji.networks.generator import Generator
 from ganji.perceptual import LPIPS
@@ -53,7 +55,7 @@ class ProjectOptions:
         stages: run in this order.
         prior_weight: of the mean squared whitened code: how much being usual counts.
         spread_weight: of the mean squared difference between rows and their mean, whitened.
-        colour_weight: of the L1 distance of the blurred pictures, which LPIPS hardly sees.
+        colour_weight, close_up_weight: of the colours, and of eyes and mouth (likeness.Likeness).
         deadline: seconds after which the best code so far is the answer; None: no limit.
         tolerance: a stage ends when its loss fell by less than this fraction over the last 20 steps.
     """
@@ -62,6 +64,7 @@ class ProjectOptions:
     prior_weight: float = 0.05
     spread_weight: float = 0.05
     colour_weight: float = 0.5
+    close_up_weight: float = 0.0
     deadline: float | None = None
     tolerance: float = 0.003
 
@@ -184,17 +187,17 @@ class _StageRun:
     def __init__(self, generator, target, distance, options, stage, space, mask, state):  # type: ignore[no-untyped-def]
         device = target.device
         self.batch_size = len(state.codes)  # of candidates that are painted at one time
-        self.generator, self.distance, self.options, self.stage, self.space = generator, distance, options, stage, space
+        self.generator, self.options, self.stage, self.space = generator, options, stage, space
         self.codes, self.first, self.second = (
             torch.from_numpy(a.copy()).to(device) for a in (state.codes, state.first, state.second)
         )
         self.moments, self.bad_steps, self.history = state.moments, 0, []
         factor = generator.config.img_resolution // stage.resolution
-        self.target = F.avg_pool2d(target, factor) if factor > 1 else target
-        self.mask = None if mask is None else (F.avg_pool2d(mask, factor) if factor > 1 else mask)
-        with torch.no_grad():
-            self.embedded = distance.embed(self.target)
-        self.blurred = _blur(self.target)
+        if factor > 1:
+            target = F.avg_pool2d(target, factor)
+            mask = None if mask is None else F.avg_pool2d(mask, factor)
+        weights = {"colour_weight": options.colour_weight, "close_up_weight": options.close_up_weight}
+        self.likeness = Likeness(target, distance, mask=mask, **weights)
 
     def advance(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One Adam step for all candidates. Returns (loss [K], perceptual distance [K], pictures), all detached."""
@@ -215,21 +218,18 @@ class _StageRun:
         """(loss [B], perceptual distance [B], pictures, the loss's gradient) of codes [B, 1 or num_ws, w_dim], detached."""
         codes = codes.detach().requires_grad_(True)
         v = codes.expand(-1, self.codes.shape[1], -1)
-        picture, perceptual = self._painted(v)
-        colour = (_blur(picture) - self.blurred).abs()
-        colour = colour.mean(dim=(1, 2, 3)) if self.mask is None else _masked_mean(colour, self.mask)
+        picture, unlikeness, perceptual = self._painted(v)
         centre = v.mean(dim=1, keepdim=True)
         prior = centre.square().mean(dim=(1, 2)) * self.options.prior_weight
         spread = (v - centre).square().mean(dim=(1, 2)) * self.options.spread_weight
-        loss = perceptual + self.options.colour_weight * colour + prior + spread
+        loss = unlikeness + prior + spread
         (gradient,) = torch.autograd.grad(loss.sum(), codes)
         return loss.detach(), perceptual.detach(), picture.detach(), gradient
 
-    def _painted(self, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """(pictures, their perceptual distance to the target [B]) of whitened codes [B, num_ws, w_dim]."""
+    def _painted(self, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(pictures, loss [B] without priors, perceptual distance [B]) of whitened codes [B, num_ws, w_dim]."""
         picture = self.generator.synthesis(self.space.unwhiten(v), resolution=self.stage.resolution).float()
-        reference = [tap.expand(len(v), -1, -1, -1) for tap in self.embedded]
-        return picture, self.distance.compare(self.distance.embed(picture), reference, mask=self.mask)
+        return picture, *self.likeness.judge(picture)
 
     def _in_batches(
         self, work: Callable[[torch.Tensor], tuple[torch.Tensor, ...]], codes: torch.Tensor
@@ -291,28 +291,8 @@ class _StageRun:
     def _final_losses(self) -> list[float]:
         if len(self.codes) == 1:
             return [0.0]
-        _, losses = self._in_batches(self._painted, self.codes)
+        _, losses, _ = self._in_batches(self._painted, self.codes)
         return losses.tolist()
-
-
-def _blur(x: torch.Tensor) -> torch.Tensor:
-    """Reduced to 16 px a side by averaging: colours without details."""
-    return F.avg_pool2d(x, max(1, x.shape[-1] // 16))
-
-
-def _masked_mean(x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean per picture of x [B, C, h, w], weighted by the mask reduced to h x w: [B]."""
-    weight = F.adaptive_avg_pool2d(mask, (x.shape[-2], x.shape[-1]))
-    return (x * weight).sum(dim=(1, 2, 3)) / (weight.sum() * x.shape[1])
-
-
-def face_mask(side: int, *, background: float = 0.15) -> torch.Tensor:
-    """Where an FFHQ-aligned face lies: [1, 1, side, side], 1 inside a soft ellipse over face and hair, less outside."""
-    axis = (torch.arange(side) + 0.5) / side
-    x, y = axis[None, :] - 0.5, axis[:, None] - 0.53
-    radius = torch.sqrt((x / 0.40) ** 2 + (y / 0.50) ** 2)
-    inside = torch.clamp((1.15 - radius) / 0.3, 0, 1)
-    return (background + (1 - background) * inside)[None, None]
 
 
 def with_deadline(options: ProjectOptions, seconds: float | None) -> ProjectOptions:
@@ -322,11 +302,12 @@ def with_deadline(options: ProjectOptions, seconds: float | None) -> ProjectOpti
 
 FAST = ProjectOptions(
     stages=(
-        ProjectStage(64, 10, tied=True, learning_rate=0.12),
-        ProjectStage(64, 16, tied=True, learning_rate=0.10),
-        ProjectStage(128, 18, tied=True, learning_rate=0.07),  # a closed smile and an open one look alike at 64 px
+        ProjectStage(64, 4, tied=True, learning_rate=0.20),
+        ProjectStage(64, 10, tied=True, learning_rate=0.15),
+        ProjectStage(128, 26, tied=True, learning_rate=0.15),  # a closed smile and an open one look alike at 64 px
     ),
     prior_weight=0.02,
+    close_up_weight=0.4,
 )
 PORTRAIT = ProjectOptions(
     stages=(
@@ -335,6 +316,7 @@ PORTRAIT = ProjectOptions(
         ProjectStage(128, 60, tied=False, learning_rate=0.06),
         ProjectStage(256, 60, tied=False, learning_rate=0.04),
     ),
+    close_up_weight=0.4,
 )
 MODES = {"fast": FAST, "portrait": PORTRAIT}
 

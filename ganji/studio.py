@@ -23,6 +23,7 @@ from ganji.detect import FaceDetector, MTCNNDetector
 from ganji.errors import DirectionsError, InputError, WeightsError
 from ganji.expressions_pack import EXPRESSIONS, NamedAxes, has_named
 from ganji.factorize import Directions, move
+from ganji.likeness import face_mask
 from ganji.manifest import Bundle
 from ganji.memory import needs_memory
 from ganji.networks.generator import Generator, use_channels_last
@@ -187,10 +188,9 @@ class Studio:
         validate.choice("mode", mode, tuple(project.MODES))
         generator, distance = self._projection_networks()
         target = images.to_tensor(aligned).to(self.device)
-        if state is None:
-            state = project.start_from(self._starts(target), self.space, generator.config.num_ws)
+        state = state or project.start_from(self._starts(target), self.space, generator.config.num_ws)
         options = project.with_deadline(project.MODES[mode], deadline)
-        mask = project.face_mask(self.img_resolution).to(self.device)
+        mask = face_mask(self.img_resolution).to(self.device)
         yield from project.project(generator, target, distance, options, space=self.space, state=state, mask=mask)
 
     def preview(self, step: ProjectionStep) -> Image.Image:

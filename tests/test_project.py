@@ -143,13 +143,6 @@ def test_stages_take_the_next_picture_that_the_generator_has(setting, wished, fo
     assert (step.resolution, step.picture.shape[-1]) == (found, found)
 
 
-def test_face_mask_covers_the_face_and_not_the_corners():
-    mask = project.face_mask(64)
-    assert mask.shape == (1, 1, 64, 64)
-    assert float(mask[0, 0, 32, 32]) == 1
-    assert float(mask[0, 0, 0, 0]) == pytest.approx(0.15)
-
-
 def test_tied_code_is_the_whitened_mean(setting):
     _, space, _, _ = setting
     w = space.unwhiten(torch.randn(1, 8, 32))

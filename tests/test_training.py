@@ -337,3 +337,28 @@ def test_a_larger_generator_is_cut_down_and_keeps_its_lower_layers(tmp_path):
     refused = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert "cannot be cut" in refused.stderr
+
+
+def test_fresh_takes_the_architecture_and_no_weight(tmp_path):
+    """--fresh, for models without the parent's ancestry: the weights differ from the parent's and between seeds."""
+    parent = make_generator(TINY["mobile"], seed=9)
+    native.write_generator(tmp_path / "parent.safetensors", parent, dtype=torch.float32)
+    picture_folder(tmp_path / "data", make_generator(TINY["mobile"], seed=3))
+
+    def train(out: str, seed: int) -> dict[str, torch.Tensor]:
+        command = [sys.executable, "-m", "ganji", "train", "--target", "adversarial", "--data", str(tmp_path / "data"),
+                   "--init", str(tmp_path / "parent.safetensors"), "--fresh", "--out", str(tmp_path / out), "--stage",
+                   "32:4:4", "--seed", str(seed), "--precision", "float32"]  # fmt: skip
+        environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return native.read(tmp_path / out / "generator.safetensors", "generator").tensors
+
+    first, other = train("a", 1), train("b", 2)
+    state = parent.state_dict()
+    assert set(first) == set(state)
+    weights = [name for name in first if name.endswith("weight") or name == "input"]
+    assert len(weights) > 10
+    for name in weights:
+        assert not torch.allclose(first[name].float(), state[name], atol=1e-3), name
+        assert not torch.allclose(first[name].float(), other[name].float(), atol=1e-3), name

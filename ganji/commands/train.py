@@ -32,7 +32,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--data", required=True, type=Path, help="folder of `python -m ganji data`")
     add("--validation", type=Path, help="held-out folder of the same kind")
     add("--out", required=True, type=Path, help="folder of the run")
-    add("--init", help="generator to start from: a manifest name or a file; none: fresh weights of --config's")
+    add("--init", required=True, help="generator to start from: a manifest name or a file")
+    add("--fresh", action="store_true", help="take only the architecture of --init: no weight of it is in the result")
     add("--discriminator", type=Path, help="discriminator to start from (safetensors)")
     add("--stage", action="append", default=[], metavar="RESOLUTION:IMAGES:BATCH")
     add("--resume", action="store_true", help="go on from the newest checkpoint in --out")
@@ -103,9 +104,10 @@ def _generator(args: argparse.Namespace, pictures) -> Generator:  # type: ignore
     from ganji.training.head_fit import fit_heads
     from ganji.weights import load_generator
 
-    if args.init is None:
-        raise InputError("--init is needed: a generator to start from, for example face.")
     parent = load_generator(args.init)
+    if args.fresh:
+        torch.manual_seed(args.seed)
+        parent = build_generator(parent.config).eval().requires_grad_(False)
     changes: dict[str, Any] = {}
     if args.resolution is not None:
         if args.resolution > parent.config.img_resolution:
