@@ -250,7 +250,7 @@ def _npm_pack(emoji_set: EmojiSet, folder: Path) -> Path:
     npm = shutil.which("npm")
     if npm is None:
         raise InputError(f"npm is needed to fetch {emoji_set.source}; install Node.js, or copy a filled cache folder.")
-    command = [npm, "pack", emoji_set.source, "--silent", "--pack-destination", str(folder)]
+    command = [npm, "pack", emoji_set.source, "--silent", "--pack-destination", str(folder.resolve())]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=NPM_TIMEOUT, cwd=folder)
         (tarball,) = folder.glob("*.tgz")
