@@ -81,19 +81,22 @@ class Codebook:
                 return group
         raise InputError(f"These emoji have no choice of {name}.")
 
-    def choose(self, w: torch.Tensor, *, trained_only: bool = False) -> dict[str, torch.Tensor]:
+    def choose(
+        self, w: torch.Tensor, *, trained_only: bool = False, sets: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
         """What each code of w [B, w_dim] draws: {group: index of the choice, [B] int64}.
 
         Eyes and mouth are the nearest pair that goes together in the set.
 
         Args:
             trained_only: leave out pairs that were held out from training, as the training pictures do.
+            sets: indices of the drawing sets, [B]; None: those that the codes themselves draw.
         """
         distances = {group.name: group.distances(w - self.mean) for group in self.groups}
         chosen = {name: distance.argmin(dim=1) for name, distance in distances.items()}
         if self.pairs is not None:
             joint = distances["eyes"][:, :, None] + distances["mouth"][:, None, :]
-            state = self.pairs[chosen["set"]]
+            state = self.pairs[chosen["set"] if sets is None else sets]
             allowed = state == 1 if trained_only else state > 0
             best = joint.masked_fill(~allowed, float("inf")).flatten(1).argmin(dim=1)
             mouths = joint.shape[2]
@@ -121,6 +124,28 @@ class Codebook:
             if group.name in chosen and (groups is None or group.name in groups)
         ]
         return self.mean + sum(offsets, torch.zeros_like(self.mean))
+
+    def settled(self, w: torch.Tensor, groups: tuple[str, ...], *, sets: torch.Tensor | None = None) -> torch.Tensor:
+        """Each code exactly on the points of its own choices in these groups, and elsewhere as it was.
+
+        Between two points a network, which is smooth, draws a mixture of both.
+
+        Args:
+            w: [B, w_dim]. sets: indices [B] of the drawing sets that decide which eyes and mouths go together; None: w's own.
+        """
+        chosen = self.choose(w, sets=sets)
+        offsets = w - self.mean
+        steps = [
+            (group.points[chosen[group.name]] - offsets @ group.axes) @ group.lift
+            for group in self.groups
+            if group.name in groups
+        ]
+        return w + sum(steps, torch.zeros_like(w))
+
+    @property
+    def names_features(self) -> bool:
+        """Whether codes choose eyes and mouth too, and not only a style."""
+        return any(group.name in FEATURE_GROUPS for group in self.groups)
 
     def code(self, choices: Mapping[str, str]) -> torch.Tensor:
         """The code that draws these choices: [1, w_dim]; groups that are not named stay at the mean.

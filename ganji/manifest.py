@@ -21,6 +21,7 @@ FORMATS_OF_KIND = {  # kind -> formats that we read it from
     "mapping": ("safetensors",),
     "directions": ("safetensors", "factor"),
     "codebook": ("safetensors",),
+    "expression-map": ("safetensors",),
     "perceptual": ("safetensors",),
     "bank": ("safetensors",),
 }
@@ -33,6 +34,7 @@ ROLES = {  # role in a bundle -> kind of file
     "emoji_directions": "directions",
     "emoji_blend_directions": "directions",
     "codebook": "codebook",
+    "expression_map": "expression-map",
     "perceptual": "perceptual",
     "bank": "bank",
 }

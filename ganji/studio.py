@@ -6,7 +6,6 @@ picture can be made again. Nothing here belongs to one visitor.
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -28,12 +27,13 @@ from ganji.manifest import Bundle
 from ganji.memory import needs_memory
 from ganji.networks.generator import Generator, use_channels_last
 from ganji.perceptual import LPIPS
-from ganji.precision import prefers_bfloat16
+from ganji.precision import in_quick_precision
 from ganji.project import ProjectionStep
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.results import Painted, Projected
+from ganji.settle import Settler
 from ganji.styles import StyleCodes
-from ganji.weights import Fetch, WeightStore
+from ganji.weights import Fetch, WeightStore, open_store
 
 Points = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]  # both eyes and the mouth, px
 
@@ -62,6 +62,8 @@ class Studio:
         self.space = latents.w_statistics(self.face, activated=True)
         self.codebook = self._load("codebook", store.codebook)
         self._styles = StyleCodes(self.emoji, self.codebook)
+        known = self._load("expression_map", store.expression_map)
+        self._settler = Settler(self.codebook, known, latents.w_statistics(self.face))
         self.sliders_off = ""  # why there are none
         self.directions = {
             "emoji": self._load_directions("emoji_directions", self.emoji),
@@ -152,6 +154,7 @@ class Studio:
         if any(recipe.strengths):
             validate.strengths(list(recipe.strengths), len(sliders))
             w_plus = move(w_plus, sliders, recipe.strengths)
+        w_plus = self._settler.settle(recipe.kind, w_plus, self._style_row(recipe))
         with torch.no_grad():
             picture = images.to_pil(generator.synthesis(w_plus))[0]
         return Painted(picture, replace(recipe, weights=self.weights_id))
@@ -195,8 +198,7 @@ class Studio:
 
     def preview(self, step: ProjectionStep) -> Image.Image:
         """What a projection's code looks like now, enlarged to full size."""
-        picture = images.to_pil(step.picture)[0]
-        return picture.resize((self.img_resolution, self.img_resolution), Image.Resampling.BICUBIC)
+        return images.to_pil(step.picture)[0].resize((self.img_resolution,) * 2, Image.Resampling.BICUBIC)
 
     @needs_memory
     def finish(self, aligned: Image.Image, step: ProjectionStep, mode: str, seconds: float | None = None) -> Projected:
@@ -274,10 +276,8 @@ class Studio:
     # how recipes become codes
 
     def _generator_of(self, recipe: Recipe) -> Generator:
-        if recipe.kind == "emoji":
-            return self.emoji
-        if recipe.kind == "face":
-            return self.face
+        if recipe.kind in ("emoji", "face"):
+            return self.emoji if recipe.kind == "emoji" else self.face
         cut = BlendCut(recipe.num_face_layers, recipe.blend_strength)
         if cut == BlendCut(0):
             return self.emoji_blend
@@ -300,11 +300,16 @@ class Studio:
         if recipe.kind == "face":
             return w_plus
         num_ws, w_face = generator.config.num_ws, project.tied(w_plus, self.space)
+        fine = latents.to_w_plus(self._styles.code(recipe.style, w_face), num_ws)
+        return latents.mix(latents.to_w_plus(w_face, num_ws), fine, self._style_row(recipe) or num_ws)
+
+    def _style_row(self, recipe: Recipe) -> int | None:
+        """The first row of w_plus that reads the style; None: no row does."""
+        if recipe.kind == "emoji":
+            return self.emoji.config.style_row
         cut = BlendCut(recipe.num_face_layers, recipe.blend_strength)
         own_row = next((p.style_row for p in self.cuts if p.style_row and p.cut == cut), None)
-        style_row = own_row or self.emoji_blend.config.style_row or num_ws
-        fine = latents.to_w_plus(self._styles.code(recipe.style, w_face), num_ws)
-        return latents.mix(latents.to_w_plus(w_face, num_ws), fine, style_row)
+        return own_row or self.emoji_blend.config.style_row
 
     def _face_code(self, recipe: Recipe, code: PhotoCode | None) -> torch.Tensor:
         """w_plus of the face that a recipe starts from."""
@@ -327,10 +332,7 @@ class Studio:
             raise WeightsError("This bundle has no perceptual network, so photos cannot be projected.")
         with self._lock:
             if self._projector is None:
-                face, distance = self.face, self.perceptual
-                if prefers_bfloat16(self.device):
-                    face, distance = copy.deepcopy(face).bfloat16(), copy.deepcopy(distance).bfloat16()
-                self._projector = face, distance
+                self._projector = in_quick_precision(self.device, self.face, self.perceptual)
             return self._projector
 
     def _starts(self, target: torch.Tensor) -> torch.Tensor | None:
@@ -344,7 +346,5 @@ class Studio:
 def open_studio(device: str | None = None, fetch: Fetch | None = None) -> Studio:
     """The studio that the environment asks for (weights.Settings); `fetch` downloads, hub.fetch by default."""
     from ganji import hub
-    from ganji.weights import open_store
 
-    store, bundle = open_store(fetch=fetch or hub.fetch)
-    return Studio(store, bundle, device=device)
+    return Studio(*open_store(fetch=fetch or hub.fetch), device=device)

@@ -18,6 +18,7 @@ from ganji.bank import LatentBank
 from ganji.checksums import sha256_file, short_name, verify
 from ganji.codebook import Codebook
 from ganji.errors import CheckpointError, WeightsError
+from ganji.expression_map import ExpressionMap
 from ganji.factorize import Directions
 from ganji.formats import native
 from ganji.manifest import Bundle, Manifest, WeightSpec
@@ -134,6 +135,10 @@ class WeightStore:
     def codebook(self, name: str) -> Codebook:
         """A codebook by manifest id."""
         return Codebook.from_file(native.read(self.path(name), "codebook"))
+
+    def expression_map(self, name: str) -> ExpressionMap:
+        """An expression map by manifest id."""
+        return ExpressionMap.from_file(native.read(self.path(name), "expression-map"))
 
     def perceptual(self, name: str) -> LPIPS:
         """An LPIPS network by manifest id, float32, without gradients."""

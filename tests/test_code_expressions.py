@@ -10,6 +10,7 @@ from ganji import latents
 from ganji.data import code_expressions as ce
 from ganji.data.direction_measures import load_measures
 from ganji.data.expressions import Expressions
+from ganji.data.matching import default_rules
 from ganji.errors import InputError
 from ganji.training.pictures import read_codes, read_index
 
@@ -70,11 +71,31 @@ def test_too_few_faces():
         fitted(w, labels)
 
 
+def test_a_small_map_says_what_the_regression_says():
+    w, _, labels = labelled(2000)
+    regression = fitted(w, labels)
+    fresh = torch.from_numpy(np.random.default_rng(5).standard_normal((6000, W_DIM)).astype(np.float32))
+    *_, found = ce.distil(regression, fresh, default_rules(), ce.RegressionOptions(steps=1500))
+    share = ce.explained(regression.measures(w), ce.from_table(found.network(w)))
+    assert min(share.values()) > 0.95, share
+    assert found.names == ce.MEASURES
+    assert sum(p.numel() for p in found.network.parameters()) < sum(
+        p.numel() for p in regression._networks[0].parameters()
+    )
+
+
+def a_map(w, labels):
+    *_, found = ce.distil(
+        fitted(w, labels, ce.RegressionOptions(members=1, steps=20)), w, default_rules(), ce.RegressionOptions(steps=20)
+    )
+    return found
+
+
 def test_codes_with_expressions_are_a_folder_that_pairs_and_directions_read(tmp_path):
     tiny_generator = make_generator(TINY["mobile"])
     w, _, labels = labelled(300)
-    regression = fitted(w, labels, ce.RegressionOptions(members=1, steps=20))
-    made = ce.make_codes(tiny_generator, regression, tmp_path / "codes", range(500, 520), (0.5, 1.0))
+    found = a_map(w, labels)
+    made = ce.make_codes(tiny_generator, found, tmp_path / "codes", range(500, 520), (0.5, 1.0), 0.0)
     entries = read_index(tmp_path / "codes")["images"]
     codes = read_codes(tmp_path / "codes").coarse
     w_avg = latents.w_statistics(tiny_generator).mean
@@ -86,3 +107,14 @@ def test_codes_with_expressions_are_a_folder_that_pairs_and_directions_read(tmp_
     assert torch.equal(stored, codes)
     assert all(len(values) == 20 for values in measures.values())
     np.testing.assert_allclose(Expressions.load(tmp_path / "codes" / "expressions.npz").gap, made.gap, rtol=1e-6)
+
+
+def test_settled_codes_are_those_that_are_drawn(tmp_path):
+    tiny_generator = make_generator(TINY["mobile"])
+    w, _, labels = labelled(300)
+    found = a_map(w, labels)
+    for name, share in (("plain", 0.0), ("settled", 0.8)):
+        ce.make_codes(tiny_generator, found, tmp_path / name, range(40), (1.0, 1.0), share)
+    plain, settled = (read_codes(tmp_path / name).coarse for name in ("plain", "settled"))
+    wanted = found.settle(plain, latents.w_statistics(tiny_generator), share=0.8)
+    torch.testing.assert_close(settled, wanted, atol=2e-3, rtol=2e-3)

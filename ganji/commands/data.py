@@ -2,7 +2,8 @@
 
     python -m ganji data faces --count 4000 --out runs/faces
     .venv-mesh/bin/python scripts/face_mesh.py runs/faces runs/faces/mesh.npz && python -m ganji data expressions runs/faces
-    python -m ganji data codes --faces runs/faces --out runs/codes
+    python -m ganji data expression-map --faces runs/faces --out runs/expression-map.safetensors
+    python -m ganji data codes --map runs/expression-map.safetensors --out runs/codes
     python -m ganji data codebook --out runs/codebook.safetensors
     python -m ganji data pairs --faces runs/codes --codebook runs/codebook.safetensors --out runs/pairs
     python -m ganji data drawings --codebook runs/codebook.safetensors --out runs/drawings
@@ -29,7 +30,8 @@ CACHE = Path("data-cache")
 SETS = ("noto", "fluent", "fluent-flat", "twemoji")
 STYLE_SEEDS = range(100_000, 120_000)  # codes that pairs take their styles from
 DRAWING_SEED = 10_000  # first code of the drawings
-CODES_SEED = 1_000_000  # first of the codes whose expressions are read off a regression
+CODES_SEED = 1_000_000  # first of the codes whose expressions are read off a map
+DISTIL_SEED, DISTIL_CODES, DISTIL_STEPS = 3_000_000, 100_000, 12_000  # what the shipped map is fitted to
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -56,13 +58,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "expressions", "expressions in numbers, from the landmarks of scripts/face_mesh.py", _expressions, out=""
     )
     add("folder", type=Path, help="a folder of `data faces` with its mesh.npz")
-    add = kind("codes", "codes with expressions, read off a regression on measured faces", _codes)
+    add = kind(
+        "expression-map",
+        "which expression a code has, fitted to measured faces",
+        _expression_map,
+        out="a .safetensors file",
+    )
     add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
+    add("--generator", default="face", help="whose codes they are")
+    add("--seed", type=int, default=0)
+    add = kind("codes", "codes with the expressions that a map reads from them", _codes)
+    add("--map", type=Path, required=True, help="a file of `data expression-map`")
     add("--generator", default="face", help="whose codes they are")
     add("--count", type=int, default=200_000)
     add("--first", type=int, default=CODES_SEED, help="first seed")
     add("--psi", type=float, nargs=2, default=(0.5, 1.0), metavar=("LOW", "HIGH"))
-    add("--seed", type=int, default=0)
+    add("--settled", type=float, default=0.8, help="share of the margins to which codes are settled; 0: as they come")
     add = kind(
         "codebook", "which code draws what: drawing set, colour, eyes, mouth", _codebook, out="a .safetensors file"
     )
@@ -165,23 +176,39 @@ def _expressions(args: argparse.Namespace) -> int:
     return 0
 
 
-def _codes(args: argparse.Namespace) -> int:
+def _expression_map(args: argparse.Namespace) -> int:
     import numpy as np
 
-    from ganji.data import code_expressions, pairs
+    from ganji.data import code_expressions as fitting
+    from ganji.data.matching import default_rules
+    from ganji.formats import native
     from ganji.weights import load_generator
 
-    count, generator = _count(args), load_generator(args.generator)
+    generator = load_generator(args.generator)
     w, measured, _ = _measured_faces(args.faces)
     held_out = np.arange(len(w)) % 20 == 0
-    steps = code_expressions.fit(
-        w[~held_out], measured.rows(~held_out), code_expressions.RegressionOptions(seed=args.seed)
-    )
-    regression = _show(steps, "fitting")
-    share = code_expressions.explained(measured.rows(held_out), regression.measures(w[held_out]))
-    print("held-out R2: " + ", ".join(f"{name} {value:.2f}" for name, value in share.items()))
+    options = fitting.RegressionOptions(seed=args.seed)
+    regression = _show(fitting.fit(w[~held_out], measured.rows(~held_out), options), "fitting")
+    codes, _ = fitting.codes_of(generator, range(DISTIL_SEED, DISTIL_SEED + DISTIL_CODES), (0.5, 1.0))
+    options = fitting.RegressionOptions(seed=args.seed, steps=DISTIL_STEPS)
+    found = _show(fitting.distil(regression, codes, default_rules(), options), "distilling")
+    for name, guess in (("regression", regression.table(w[held_out])), ("map", found.network(w[held_out]))):
+        share = fitting.explained(measured.rows(held_out), fitting.from_table(guess))
+        print(f"held-out R2, {name}: " + ", ".join(f"{measure} {value:.2f}" for measure, value in share.items()))
+    native.write(args.out, *found.to_tensors())
+    return 0
+
+
+def _codes(args: argparse.Namespace) -> int:
+    from ganji.data import code_expressions, pairs
+    from ganji.expression_map import ExpressionMap
+    from ganji.formats import native
+    from ganji.weights import load_generator
+
+    seeds = range(args.first, args.first + _count(args))
+    found = ExpressionMap.from_file(native.read(args.map, "expression-map"))
     made = code_expressions.make_codes(
-        generator, regression, args.out, range(args.first, args.first + count), tuple(args.psi)
+        load_generator(args.generator), found, args.out, seeds, tuple(args.psi), args.settled
     )
     _show_classes(pairs.class_counts(made))
     return 0

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from ganji.data.expressions import Expressions
-from ganji.data.matching import with_mean_eye
 from ganji.errors import InputError
+from ganji.expression_map import with_mean_eye
 from ganji.training.pictures import read_codes, read_index
 
 NAMES = Path(__file__).with_name("direction_names.json")

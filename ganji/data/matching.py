@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from ganji.data.compose import Placement, compose_svg
 from ganji.data.framing import EYES, MOUTH, SIDE
 from ganji.data.parts import PartSet
 from ganji.errors import InputError
+from ganji.expression_map import Rule, class_of, with_mean_eye
 
 RULES = Path(__file__).with_name("expression_rules.json")
 
@@ -34,6 +34,10 @@ class MatchedFace:
 class Rules:
     """The rule table.
 
+    Attributes:
+        classes: {"eyes": rules, "mouth": rules}, without what is drawn.
+        margins: measure -> how far from a class' border a code is moved before it is drawn (expression_map.py).
+
     Raises:
         InputError: a file that is no rule table.
     """
@@ -44,6 +48,10 @@ class Rules:
             self._rules = {slot: list(table[slot]) for slot in (EYES, MOUTH)}
             self._classes = {slot: {rule["name"]: rule for rule in reversed(self._rules[slot])} for slot in self._rules}
             self._shift = table["shift"]
+            self.classes = {
+                slot: tuple(Rule(row["name"], row["when"]) for row in rows) for slot, rows in self._rules.items()
+            }
+            self.margins = {str(name): float(value) for name, value in table["margins"].items()}
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise InputError(f"{path.name} is no table of expression rules.") from exc
 
@@ -72,15 +80,7 @@ class Rules:
             measures: a row of Expressions.
         """
         values = with_mean_eye(measures)
-
-        def holds(rule: dict[str, Any]) -> bool:
-            return all(
-                (least is None or values[of] >= least) and (most is None or values[of] < most)
-                for of, (least, most) in rule["when"].items()
-            )
-
-        eyes, mouth = (next(rule["name"] for rule in self._rules[slot] if holds(rule)) for slot in (EYES, MOUTH))
-        return eyes, mouth
+        return class_of(self.classes[EYES], values), class_of(self.classes[MOUTH], values)
 
     def match(self, measures: Mapping[str, float], eyes: str | None = None, mouth: str | None = None) -> MatchedFace:
         """What shows a face: its own classes, or the given ones at this face's position and size."""
@@ -128,11 +128,6 @@ class Rules:
 def _adjusted(placement: Placement, scale: float, down: float) -> Placement:
     """A placement for a part that its set draws too large or too high."""
     return replace(placement, dy=placement.dy + down, sx=placement.sx * scale, sy=placement.sy * scale)
-
-
-def with_mean_eye(measures: Mapping[str, float]) -> dict[str, float]:
-    """The measures and `eye`, the mean of both eyes' openings."""
-    return {**measures, "eye": (measures["left_eye"] + measures["right_eye"]) / 2}
 
 
 def clip(value: float, low: float, high: float) -> float:
