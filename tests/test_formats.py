@@ -87,7 +87,9 @@ def test_the_clamp_of_nvlabs_is_kept_by_every_layer(tmp_path):
     w_plus = torch.randn(2, 8, 32, generator=torch.Generator().manual_seed(0))
     slow = synthesis.stylegan2(state, generator.config, w_plus, 32)
     assert relative(generator.synthesis(w_plus), slow) < 1e-5
-    assert relative(convert.read_generator(tmp_path / "g.pkl", TINY["stylegan2"].to_dict()).synthesis(w_plus), slow) < 1e-5
+    assert (
+        relative(convert.read_generator(tmp_path / "g.pkl", TINY["stylegan2"].to_dict()).synthesis(w_plus), slow) < 1e-5
+    )
     assert relative(make_generator(TINY["stylegan2"]).synthesis(w_plus), slow) > 0.05
 
 
