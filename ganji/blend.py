@@ -92,7 +92,7 @@ def _check(face: GeneratorConfig, emoji: GeneratorConfig, cut: BlendCut) -> None
         raise BlendError(
             f"A {face.family} generator and a {emoji.family} generator cannot be blended; both must be of one family."
         )
-    plain = [replace(c, style_row=None, preview_resolutions=()) for c in (face, emoji)]
+    plain = [replace(c, style_row=None, preview_resolutions=(), conv_clamp=None) for c in (face, emoji)]
     if plain[0] != plain[1]:
         raise BlendError(
             f"These generators have different architectures ({face.img_resolution} px and {emoji.img_resolution} px, or other widths) and cannot be blended."

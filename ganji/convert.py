@@ -5,6 +5,7 @@ Which it is is read off the file's first bytes, not its name. No code that a fil
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,10 +68,11 @@ def read_generator(path: Path, config: dict[str, Any] | None = None) -> Generato
     if config is not None:
         wanted = GeneratorConfig.from_dict(config)
         for field, value in wanted.to_dict().items():
-            seen = found.to_dict()[field]
+            seen = found.to_dict().get(field)
             if value != seen and field not in ("channel_base", "channel_multiplier", "channel_max", "style_row"):
                 raise CheckpointError(f"{short_name(path)} has {field} {seen!r}; the manifest says {value!r}.")
-        found = wanted  # widths are compared by the tensors themselves
+        clamp = found.conv_clamp  # which most manifests leave to the file
+        found = replace(wanted, conv_clamp=clamp)  # widths are compared by the tensors themselves
     return native.build(found, state, short_name(path))
 
 

@@ -34,6 +34,7 @@ class Direction:
         rows: (first, last + 1): the rows of w_plus that it moves.
         unit: how far strength 1 goes.
         value: the singular value, or the held-out R2 of a named direction.
+        effect: mean distance between pictures at strength 0 and 1, as `calibrate` measured it; 0: not measured.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Direction:
     rows: tuple[int, int]
     unit: float = 1.0
     value: float = 0.0
+    effect: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,10 @@ class Directions:
             "kind": "directions",
             "method": self.method,
             "affine_sha256": self.affine_sha256,
-            "items": [{"name": d.name, "rows": list(d.rows), "unit": d.unit, "value": d.value} for d in self.items],
+            "items": [
+                {"name": d.name, "rows": list(d.rows), "unit": d.unit, "value": d.value, "effect": d.effect}
+                for d in self.items
+            ],
         }
         return {"vectors": torch.stack([d.vector for d in self.items], dim=1)}, header
 
@@ -85,6 +90,7 @@ class Directions:
                     (int(d["rows"][0]), int(d["rows"][1])),
                     float(d["unit"]),
                     float(d["value"]),
+                    float(d.get("effect", 0.0)),
                 )
                 for k, d in enumerate(header["items"])
             )
@@ -120,7 +126,7 @@ class Directions:
 def _is_sound(direction: Direction) -> bool:
     """Whether a direction's numbers can be used as they are."""
     first, stop = direction.rows
-    return 0 <= first < stop and np.isfinite(direction.unit) and np.isfinite(direction.value)
+    return 0 <= first < stop and bool(np.isfinite([direction.unit, direction.value, direction.effect]).all())
 
 
 def factorize(
@@ -271,7 +277,7 @@ def _calibrated(
     for _ in range(MAX_CALIBRATION_STEPS):
         found = effect(replace(direction, unit=unit))
         if abs(found / target - 1) <= tolerance:
-            return replace(direction, unit=unit)
+            return replace(direction, unit=unit, effect=found)
         low, high = (max(low, unit), high) if found < target else (low, min(high, unit))
         if last is not None and found > 0 and last[1] > 0 and found != last[1] and unit != last[0]:
             exponent = float(np.clip(np.log(found / last[1]) / np.log(unit / last[0]), 0.3, 4.0))

@@ -159,6 +159,10 @@ def read_generator(path: Path, find_mapping: Callable[[str], Path | None] = lamb
     """
     stored = native.read(path, "generator")
     tensors = dict(stored.tensors)
+    parts = stored.header.get("parts") or {}
+    unknown = sorted(set(parts) - {"mapping"}) if isinstance(parts, dict) else ["parts is no object"]
+    if unknown:
+        raise CheckpointError(f"{short_name(path)} needs tensors of a kind that we do not share: {unknown[0][:40]}.")
     digest = stored.mapping_sha256
     if digest is not None:
         mapping = _beside(path, digest) or find_mapping(digest)
@@ -171,9 +175,9 @@ def read_generator(path: Path, find_mapping: Callable[[str], Path | None] = lamb
 
 
 def _beside(path: Path, digest: str) -> Path | None:
-    """A safetensors file in the same folder with that sha256."""
-    for other in sorted(path.parent.glob("*mapping*.safetensors")):
-        if other != path and sha256_file(other) == digest:
+    """A mapping file in the same folder with that sha256, whatever it is called."""
+    for other in sorted(path.parent.glob("*.safetensors")):
+        if other != path and native.is_kind(other, "mapping") and sha256_file(other) == digest:
             return other
     return None
 

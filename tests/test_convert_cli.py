@@ -9,16 +9,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors import safe_open
 
-from ganji import cli, weights
+from ganji import cli, latents, weights
 from ganji.commands import publish
-from ganji.factorize import Directions, factorize
+from ganji.factorize import Directions, factorize, move
 from ganji.formats import native
 from ganji.manifest import load_manifest
 from ganji.networks.config import GeneratorConfig
+from ganji.training.pictures import write_codes, write_index
 from tests.checkpoint_files import to_nvlabs, write_nvlabs
 from tests.fake_hub import FakeHub
 from tests.helpers import TINY, make_generator
@@ -175,12 +178,48 @@ def test_factorize_takes_over_a_factor_that_belongs(folder, capsys):
     assert not (folder / "e.safetensors").exists()
 
 
-def test_factorize_calibrates_with_the_bundles_distance(folder, monkeypatch):
-    from ganji.commands import factorize as command
-
-    monkeypatch.setattr(command, "_perceptual", lambda: lambda a, b: (a - b).abs().mean(dim=(1, 2, 3)))
+def test_factorize_calibrates_with_the_bundles_distance(folder):
+    (folder / "weights").mkdir()
+    (folder / "weights" / "perceptual.safetensors").symlink_to(ROOT / "weights" / "perceptual.safetensors")
     assert run("factorize", "my_face.pt", "--out", "d.safetensors", "--count", 2, "--calibrate", "--seeds", 8) == 0
-    assert all(d.unit != 1.0 for d in directions(folder / "d.safetensors").items)
+    found, lpips = directions(folder / "d.safetensors"), weights.open_store()[0].perceptual("perceptual")
+    generator = make_generator(TINY["stylegan2"], seed=1)
+    codes = latents.to_w_plus(latents.w_from_seeds(generator, list(range(8))), 8)
+    still = generator.synthesis(codes).clamp(-1, 1)
+    for k, direction in enumerate(found.items):
+        moved = generator.synthesis(move(codes, found, [0.0] * k + [1.0])).clamp(-1, 1)
+        assert float(lpips(still, moved).mean()) == pytest.approx(direction.effect, rel=0.01)
+        assert direction.effect == pytest.approx(0.05, rel=0.051)
+
+
+def test_factorize_named_states_r2_and_paints_a_sheet_of_each(folder, capsys):
+    """In a folder of drawings whose parts follow three coordinates of w."""
+    generator = make_generator(MOBILE)
+    native.write_generator(folder / "m.safetensors", generator, dtype=torch.float32)
+    w = latents.w_from_seeds(generator, list(range(600)))
+    v = latents.w_statistics(generator).whiten(w) > 0
+    mouths = {(True, True): "1f600", (True, False): "1f642", (False, True): "1f62e", (False, False): "2639"}
+    entries = [
+        {"file": f"{k}.png", "mouth": mouths[bool(a), bool(b)], "eyes": "1f600" if c else "1f636"}
+        for k, (a, b, c) in enumerate(v[:, :3].tolist())
+    ]
+    (folder / "drawings").mkdir()
+    write_index(folder / "drawings", 32, entries, kind="drawings")
+    write_codes(folder / "drawings", w)
+    assert run("factorize", "m.safetensors", "--out", "d.safetensors", "--count", 1, "--named", "drawings") == 0
+    names = ["smile", "mouth open", "eyes open"]
+    found, out = directions(folder / "d.safetensors"), capsys.readouterr().out
+    assert [d.name for d in found.items] == [*names, "coarse 0", "fine 0"]
+    assert [d.rows for d in found.items[:3]] == [(0, 4)] * 3
+    for direction in found.items[:3]:
+        assert direction.value > 0.4  # of a step, of which a line explains 2 / pi
+        assert f"{direction.name}: R2 {direction.value:.2f} on held-out codes" in out
+    sheets = {path.name: Image.open(path) for path in (folder / "d-sheets").iterdir()}
+    assert sorted(sheets) == ["eyes-open.png", "mouth-open.png", "smile.png"]
+    for sheet in sheets.values():
+        assert sheet.size == (5 * 34 - 2, 8 * 34 - 2)
+        columns = [np.asarray(sheet.crop((34 * k, 0, 34 * k + 32, 270)), float) for k in range(5)]
+        assert np.abs(columns[0] - columns[2]).mean() > np.abs(columns[1] - columns[2]).mean() > 0
 
 
 @pytest.mark.parametrize(
@@ -258,7 +297,8 @@ def own(folder, monkeypatch):
     monkeypatch.setenv("GANJI_BUNDLE", "mine")
     monkeypatch.setattr(publish, "CARDS", folder / "cards")
     (folder / "cards").mkdir()
-    (folder / "cards" / "face.md").write_text("# Faces\n")
+    (folder / "cards" / "mine-face.md").write_text("# Faces\n")
+    (folder / "cards" / "face.md").write_text("of another network\n")
     data = json.loads((folder / "weights_manifest.json").read_text())
     data["bundles"]["mine"].pop("perceptual", None)
     (folder / "weights_manifest.json").write_text(json.dumps(data))
@@ -290,7 +330,7 @@ def test_a_dry_run_needs_neither_token_nor_network(own, monkeypatch, capsys):
     out = capsys.readouterr().out
     for name in ("face.safetensors", "emoji.safetensors"):
         assert re.search(rf"^ +{(own / 'w' / name).stat().st_size} {name}$", out, re.M)
-    assert re.search(r"^ +8 docs/models/face.md$", out, re.M)
+    assert re.search(r"^ +8 docs/models/mine-face.md$", out, re.M)
     assert "Nothing was uploaded to me/ganji-weights" in out
     assert (own / "weights_manifest.json").read_bytes() == before
 
@@ -301,7 +341,7 @@ def test_publish_uploads_and_writes_the_commit(own, hub, monkeypatch, capsys, tm
     monkeypatch.setenv("HF_TOKEN", hub.token)
     assert run("publish", "--repo-id", "me/ganji-weights") == 0
     repo = hub.repos["me/ganji-weights"]
-    assert sorted(repo.files) == ["README.md", "docs/models/face.md", "emoji.safetensors", "face.safetensors"]
+    assert sorted(repo.files) == ["README.md", "docs/models/mine-face.md", "emoji.safetensors", "face.safetensors"]
     assert repo.files["face.safetensors"] == (own / "w" / "face.safetensors").read_bytes()
     assert b"| `face.safetensors` | stylegan2, 32 px | unknown" in repo.files["README.md"]
     found = load_manifest(own / "weights_manifest.json")

@@ -201,8 +201,12 @@ def test_a_mapping_network_is_found_beside_the_file_or_in_the_manifest(bundle, t
         weights.read_generator(alone / "shared.safetensors")
     monkeypatch.setenv("GANJI_MANIFEST", str(folder / "weights_manifest.json"))
     assert same(weights.load_generator(alone / "shared.safetensors"), generator)
-    (alone / "my mapping.safetensors").write_bytes((folder / "mapping.safetensors").read_bytes())
+    (alone / "renamed.safetensors").write_bytes((folder / "mapping.safetensors").read_bytes())
     assert same(weights.read_generator(alone / "shared.safetensors"), generator)
+    header = {"kind": "generator", "config": generator.config.to_dict(), "parts": {"heads": "0" * 64}}
+    native.write(alone / "other.safetensors", generator.state_dict(), header)
+    with pytest.raises(CheckpointError, match="tensors of a kind that we do not share: heads"):
+        weights.read_generator(alone / "other.safetensors")
 
 
 def test_wrong_kinds_and_names(bundle, monkeypatch):

@@ -7,22 +7,33 @@ and fine where the generator knows where its style begins, all rows otherwise, o
 --rule rosinality follows its public script: one group, not normalised, numbered as in its factor.pt.
 --factor takes such a factor.pt over, after proving that it belongs to the generator.
 --named FOLDER puts named directions before them, fitted to what is measured in a folder of `data faces` with expressions,
-or of `data drawings`.
+or of `data drawings`; it prints R2 on held-out codes, and paints a contact sheet of each into OUT-sheets/.
 --calibrate makes strength 1 change pictures equally much along every slider (LPIPS, a few minutes).
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from ganji import images, latents
 from ganji.checksums import short_name
 from ganji.commands.convert import add_listing_arguments, list_file, prepare_output
 from ganji.errors import DirectionsError, InputError
-from ganji.factorize import MAX_RESIDUAL, Direction, Directions, affine_digest, calibrate, eigen_residual, factorize
+from ganji.factorize import (
+    MAX_RESIDUAL,
+    Direction,
+    Directions,
+    affine_digest,
+    calibrate,
+    eigen_residual,
+    factorize,
+    move,
+)
 from ganji.formats import native, rosinality
 from ganji.latents import w_statistics
 from ganji.named_directions import named_directions
@@ -30,6 +41,7 @@ from ganji.networks.generator import Generator
 
 DIRECTION_ROLES = ("emoji_directions", "emoji_blend_directions")
 SEFA_COUNT = 8  # of each range
+SHEET_SEEDS, SHEET_STRENGTHS, SHEET_GAP = range(8), (-6.0, -3.0, 0.0, 3.0, 6.0), 2
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -81,8 +93,29 @@ def run(args: argparse.Namespace) -> int:
     tensors, header = found.to_tensors()
     native.write(args.out, tensors, header)
     print(f"{short_name(args.out)}: {len(found)} directions by the rule {found.method}")
+    if args.named is not None:
+        paint_sheets(generator, found, args.out.with_name(f"{args.out.stem}-sheets"))
     list_file(args, f"Sliders of {short_name(args.source)}")
     return 0
+
+
+def paint_sheets(generator: Generator, found: Directions, folder: Path) -> None:
+    """A picture per named direction: a row is a seed, a column a strength from -6 to 6."""
+    names = [d.name for d in found.items if not re.search(r" \d+$", d.name)]  # closed-form ones are numbered
+    codes = latents.to_w_plus(latents.w_from_seeds(generator, list(SHEET_SEEDS)), generator.config.num_ws)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for direction in found.items:
+            if direction.name in names:
+                one, tiles = replace(found, items=(direction,)), []
+                for code in codes.split(1):
+                    moved = torch.cat([move(code, one, [strength]) for strength in SHEET_STRENGTHS])
+                    tiles += images.to_pil(generator.synthesis(moved))
+                slug = re.sub(r"[^a-z0-9]+", "-", direction.name).strip("-")
+                images.grid(tiles, len(SHEET_STRENGTHS), SHEET_GAP).save(folder / f"{slug}.png")
+    except OSError as exc:
+        raise InputError(f"The contact sheets could not be written into {short_name(folder)}.") from exc
+    print(f"{short_name(folder)}: contact sheets of {', '.join(names)}")
 
 
 def named(generator: Generator, folder: Path) -> list[Direction]:

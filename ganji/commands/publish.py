@@ -3,7 +3,7 @@
     python -m ganji publish --repo-id me/ganji-weights --dry-run
     HF_TOKEN=... python -m ganji publish --repo-id me/ganji-weights
 
-The dry run lists what would be uploaded, and needs neither a token nor a network. The model cards in docs/models go along,
+The dry run lists what would be uploaded, and needs neither a token nor a network. The models' cards in docs/models go along,
 and a README.md that lists the files. Afterwards the manifest names the repository and the full commit of each file.
 """
 
@@ -76,7 +76,8 @@ def gather(store: WeightStore, bundle: Bundle, specs: list[WeightSpec], repo_id:
         WeightsError: a file is not on this computer, or not the one that the manifest names.
     """
     contents: dict[str, Path | bytes] = {spec.filename: store.path(spec.id) for spec in specs}
-    contents |= {f"docs/models/{card.name}": card for card in sorted(CARDS.glob("*.md"))}
+    cards = (CARDS / f"{spec.id}.md" for spec in specs)  # other people's networks have none of ours
+    contents |= {f"docs/models/{card.name}": card for card in cards if card.is_file()}
     contents["README.md"] = readme(bundle, specs, repo_id).encode()
     return contents
 

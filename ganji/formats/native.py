@@ -113,6 +113,16 @@ def read(path: Path, kind: str) -> NativeFile:
     return NativeFile(header, tensors)
 
 
+def is_kind(path: Path, kind: str) -> bool:
+    """Whether a file says in its header that it is one of ours, of that kind; reads no tensors."""
+    try:
+        with safe_open(path, framework="pt", device="cpu") as stream:
+            header = json.loads((stream.metadata() or {}).get("ganji", "null"))
+    except (SafetensorError, OSError, ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and header.get("kind") == kind
+
+
 def write_generator(
     path: Path,
     generator: Generator,

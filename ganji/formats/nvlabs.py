@@ -1,12 +1,13 @@
 """Network pickles of NVlabs' stylegan2-ada-pytorch (`.pkl`), read without their embedded source, in rosinality's names.
 
-Differs from those networks in one way: they clamp features at `conv_clamp` (256), a guard for float16 that float32 never
-reaches; ours have no clamp, and the value is only noted.
+`conv_clamp` becomes part of the config. Differs from those networks in one way: all layers run in one precision, whatever
+`num_fp16_res` says; that is only noted.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def read(path: Path) -> tuple[GeneratorConfig, dict[str, torch.Tensor], dict[str
         if w_avg is not None:
             info["w_avg"] = [round(float(v), 7) for v in w_avg.flatten()]
         state = _rename(tensors, float(_number(kwargs, "mapping_kwargs", "lr_multiplier", LR_MULTIPLIER)))
-    config = infer_config(state, name)
+    config = replace(infer_config(state, name), conv_clamp=info.get("conv_clamp"))
     native.check_tensors(config, state, name)
     native.check_finite({**state, "w_avg": torch.zeros(1) if w_avg is None else w_avg}, name)
     return config, state, info

@@ -49,6 +49,8 @@ class GeneratorConfig:
             StyleGAN2 needs none: its skip connections give a picture at every level.
         style_row: in an emoji generator, the first row of w_plus that a style code may drive (rows below it carry pose
             and expression); None where no such split was trained.
+        conv_clamp: StyleGAN2 layers keep what they give within +-conv_clamp, as networks of NVlabs do that were trained
+            with such a guard for float16; None: no guard.
     """
 
     family: str
@@ -61,6 +63,7 @@ class GeneratorConfig:
     channel_multiplier: int = 1
     preview_resolutions: tuple[int, ...] = ()
     style_row: int | None = None
+    conv_clamp: float | None = None
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
@@ -86,6 +89,14 @@ class GeneratorConfig:
         row = self.style_row
         if row is not None and (type(row) is not int or not 0 < row < self.num_ws):
             raise CheckpointError(f"style_row must be from 1 to {self.num_ws - 1}, not {self.style_row!r}.")
+        if self.conv_clamp is not None:
+            self._check_clamp(self.conv_clamp)
+
+    def _check_clamp(self, clamp: float) -> None:
+        if isinstance(clamp, bool) or not isinstance(clamp, (int, float)) or not 0 < clamp < 1e6:
+            raise CheckpointError(f"conv_clamp must be null or a number above 0 and below 1e6, not {clamp!r}.")
+        if self.family != "stylegan2":
+            raise CheckpointError("Only the stylegan2 family has a conv_clamp.")
 
     def channels(self, resolution: int) -> int:
         """Width of the features whose side is `resolution`."""
@@ -144,6 +155,8 @@ class GeneratorConfig:
         """Plain values, as they stand in a safetensors header or the manifest; `from_dict` reads them."""
         values = asdict(self)
         values["preview_resolutions"] = list(self.preview_resolutions)
+        if self.conv_clamp is None:  # most have none, and older readers do not know it
+            del values["conv_clamp"]
         return values
 
     @classmethod

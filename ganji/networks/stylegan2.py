@@ -88,11 +88,19 @@ class BiasActivation(nn.Module):
         return F.leaky_relu(x + self.bias[:, None, None], 0.2) * math.sqrt(2)
 
 
+def clamped(x: torch.Tensor, limit: float | None) -> torch.Tensor:
+    """x within +-limit; None: as it is."""
+    return x if limit is None else x.clamp(-limit, limit)
+
+
 class StyledConv(nn.Module):
     """Modulated convolution, noise, bias and leaky ReLU."""
 
-    def __init__(self, in_channels: int, out_channels: int, w_dim: int, *, up: bool = False):
+    def __init__(
+        self, in_channels: int, out_channels: int, w_dim: int, *, up: bool = False, clamp: float | None = None
+    ):
         super().__init__()
+        self.clamp = clamp
         self.conv = ModulatedConv(in_channels, out_channels, 3, w_dim, up=up)
         self.noise = Noise()
         self.activate = BiasActivation(out_channels)
@@ -101,21 +109,22 @@ class StyledConv(nn.Module):
         x = self.conv(x, w)
         if noise is not None:
             x = x + self.noise.weight * noise
-        return self.activate(x)
+        return clamped(self.activate(x), self.clamp)
 
 
 class ToRGB(nn.Module):
     """1x1 modulated convolution to RGB without demodulation, added to the enlarged picture of the level before."""
 
-    def __init__(self, in_channels: int, w_dim: int, *, up: bool):
+    def __init__(self, in_channels: int, w_dim: int, *, up: bool, clamp: float | None = None):
         super().__init__()
+        self.clamp = clamp
         self.bias = nn.Parameter(torch.zeros(1, 3, 1, 1))
         self.conv = ModulatedConv(in_channels, 3, 1, w_dim, demodulate=False)
         if up:
             self.upsample = Kernel(gain=4.0)
 
     def forward(self, x: torch.Tensor, w: torch.Tensor, skip: torch.Tensor | None) -> torch.Tensor:
-        x = self.conv(x, w) + self.bias
+        x = clamped(self.conv(x, w) + self.bias, self.clamp)
         return x if skip is None else x + upsample2(skip, self.upsample.kernel)
 
 
@@ -132,16 +141,16 @@ class StyleGAN2Generator(Generator):
 
     def __init__(self, config: GeneratorConfig):
         super().__init__(config)
-        w_dim, sides = config.w_dim, config.feature_resolutions
+        w_dim, sides, clamp = config.w_dim, config.feature_resolutions, config.conv_clamp
         widths = [config.channels(side) for side in sides]
         self.input = ConstantInput(widths[0])
-        self.conv1 = StyledConv(widths[0], widths[0], w_dim)
-        self.to_rgb1 = ToRGB(widths[0], w_dim, up=False)
+        self.conv1 = StyledConv(widths[0], widths[0], w_dim, clamp=clamp)
+        self.to_rgb1 = ToRGB(widths[0], w_dim, up=False, clamp=clamp)
         self.convs, self.to_rgbs, self.noises = nn.ModuleList(), nn.ModuleList(), nn.Module()
         self.noises.register_buffer("noise_0", torch.randn(1, 1, 4, 4))
         for k, (a, b) in enumerate(zip(widths, widths[1:])):
-            self.convs.extend([StyledConv(a, b, w_dim, up=True), StyledConv(b, b, w_dim)])
-            self.to_rgbs.append(ToRGB(b, w_dim, up=True))
+            self.convs.extend([StyledConv(a, b, w_dim, up=True, clamp=clamp), StyledConv(b, b, w_dim, clamp=clamp)])
+            self.to_rgbs.append(ToRGB(b, w_dim, up=True, clamp=clamp))
             for n in (2 * k + 1, 2 * k + 2):
                 self.noises.register_buffer(f"noise_{n}", torch.randn(1, 1, sides[k + 1], sides[k + 1]))
 

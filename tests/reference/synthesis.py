@@ -61,14 +61,19 @@ def _haar(x):
 def stylegan2(state, config, w_plus, resolution):
     """StyleGAN2 with grouped convolutions over modulated, demodulated weights (equations 1 and 3 of the paper)."""
     b = len(w_plus)
+    limit = math.inf if config.conv_clamp is None else config.conv_clamp
+
+    def cut(x):
+        return torch.where(x > limit, limit, torch.where(x < -limit, -limit, x))
+
     x = state["input.input"].repeat(b, 1, 1, 1)
-    x = _styled(state, "conv1", x, w_plus[:, 0], state["noises.noise_0"])
-    rgb = _to_rgb(state, "to_rgb1", x, w_plus[:, 1])
+    x = cut(_styled(state, "conv1", x, w_plus[:, 0], state["noises.noise_0"]))
+    rgb = cut(_to_rgb(state, "to_rgb1", x, w_plus[:, 1]))
     n = 0
     while x.shape[-1] < resolution:
-        x = _styled(state, f"convs.{n}", x, w_plus[:, n + 1], state[f"noises.noise_{n + 1}"], up=True)
-        x = _styled(state, f"convs.{n + 1}", x, w_plus[:, n + 2], state[f"noises.noise_{n + 2}"])
-        rgb = _enlarge(rgb) + _to_rgb(state, f"to_rgbs.{n // 2}", x, w_plus[:, n + 3])
+        x = cut(_styled(state, f"convs.{n}", x, w_plus[:, n + 1], state[f"noises.noise_{n + 1}"], up=True))
+        x = cut(_styled(state, f"convs.{n + 1}", x, w_plus[:, n + 2], state[f"noises.noise_{n + 2}"]))
+        rgb = _enlarge(rgb) + cut(_to_rgb(state, f"to_rgbs.{n // 2}", x, w_plus[:, n + 3]))
         n += 2
     return rgb
 
