@@ -62,7 +62,7 @@ class Codebook:
 
     Attributes:
         mean: [w_dim], the mean w.
-        pairs: [sets, eyes, mouths] uint8: which eyes and mouths go together in which set: 0 they touch, 1 seen in training,
+        pairs: [sets, eyes, mouths] uint8: which eyes and mouths go together in which set: 0 they do not, 1 seen in training,
             2 held out from it. None for models without these groups.
     """
 

@@ -34,6 +34,7 @@ MOUTHS_DRAWN = (
     "1f600", "1f601", "1f642", "1f617", "1f60b", "1f61b", "1f610", "1f60f", "1f62c", "1f62e", "1f626", "1f629", "1f910",
     "1f616", "2639",
 )  # fmt: skip
+SMEARED = {("twemoji", "1f910")}  # (set, mouth) that the model paints badly: a zip's fine teeth
 PLAIN_EYES, PLAIN_MOUTH = "1f600", "1f642"
 
 
@@ -70,7 +71,9 @@ def emoji_codebook(statistics: WStatistics, part_sets: Sequence[PartSet], distan
 
 
 def _pair_state(part_set: PartSet, eyes: str, mouth: str) -> int:
-    """0: they touch; 1: drawn in training; 2: held out from it."""
+    """0: they touch, or are never drawn; 1: drawn in training; 2: held out from it."""
+    if (part_set.name, mouth) in SMEARED:
+        return 0
     pair = part_set.part(EYES, eyes).code, part_set.part(MOUTH, mouth).code
     if pair not in part_set.clean_pairs:
         return 0
