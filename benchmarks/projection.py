@@ -280,7 +280,7 @@ def by_rows(studio: Studio, code: PhotoCode, set_name: str):  # type: ignore[no-
     fine = latents.to_w_plus(book.code({"set": set_name, "colour": "yellow"}), config.num_ws)
     rows = latents.mix(torch.from_numpy(code.w_plus.copy())[None], fine, config.style_row or config.num_ws)
     with torch.no_grad():
-        return images.to_pil(generator.synthesis(rows))[0]
+        return images.to_pil(generator.synthesis(studio.settler.settle("emojified", rows, config.style_row)))[0]
 
 
 def vgg16(cache: Path) -> LPIPS:

@@ -31,7 +31,7 @@ from ganji.data.part_builder import load_part_set
 from ganji.data.parts import PartSet
 from ganji.networks.generator import Generator
 from ganji.perceptual import LPIPS
-from ganji.studio import open_studio
+from ganji.studio import Studio, open_studio
 from ganji.styles import StyleCodes
 
 SIZE = 256
@@ -69,7 +69,7 @@ def main() -> int:
     draw = Drawings({name: load_part_set(cache, name) for name in book.group("set").labels})
     w = latents.w_from_seeds(studio.emoji, range(args.count))
     choices = book.read(w)
-    pictures = paint(studio.emoji, book, range(args.count), args.psi)
+    pictures = paint(studio, studio.emoji, range(args.count), args.psi)
     for name in (*STYLE_GROUPS, *FEATURE_GROUPS):
         counts = Counter(choice[name] for choice in choices)
         print(f"{name}: {len(counts)} of {len(book.group(name).labels)} occur in {args.count} emoji")
@@ -83,7 +83,7 @@ def main() -> int:
     drawn = [images.to_tensor([draw(choice)]) for choice in book.read(others)]
     known, more = features(distance, drawn[: args.count]), features(distance, drawn[args.count :])
     rows = {"emoji": features(distance, pictures), "other drawings": more}
-    rows["emoji-blend"] = features(distance, paint(studio.emoji_blend, book, range(args.count), args.psi))
+    rows["emoji-blend"] = features(distance, paint(studio, studio.emoji_blend, range(args.count), args.psi))
     for name, found in rows.items():
         print(f"kernel distance to drawings of unseen codes, {name}: {kernel_distance(found, known):.4f}")
     if args.sheet:
@@ -92,10 +92,11 @@ def main() -> int:
 
 
 @torch.no_grad()
-def paint(generator: Generator, book: Codebook, seeds: range, psi: float) -> list[torch.Tensor]:
-    """The random emoji of the seeds, each [1, 3, SIZE, SIZE] in [-1, 1]."""
-    styles = StyleCodes(generator, book)
-    return [generator.synthesis(styles.random(seed, psi)).clamp(-1, 1) for seed in seeds]
+def paint(studio: Studio, generator: Generator, seeds: range, psi: float) -> list[torch.Tensor]:
+    """The random emoji of the seeds, settled as the app does it, each [1, 3, SIZE, SIZE] in [-1, 1]."""
+    styles, row = StyleCodes(generator, studio.codebook), generator.config.style_row
+    codes = [studio.settler.settle("emoji", styles.random(seed, psi), row) for seed in seeds]
+    return [generator.synthesis(code).clamp(-1, 1) for code in codes]
 
 
 def unseen(book: Codebook, choices: list[dict[str, str]]) -> np.ndarray:

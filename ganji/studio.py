@@ -63,7 +63,7 @@ class Studio:
         self.codebook = self._load("codebook", store.codebook)
         self._styles = StyleCodes(self.emoji, self.codebook)
         known = self._load("expression_map", store.expression_map)
-        self._settler = Settler(self.codebook, known, latents.w_statistics(self.face))
+        self.settler = Settler(self.codebook, known, latents.w_statistics(self.face))
         self.sliders_off = ""  # why there are none
         self.directions = {
             "emoji": self._load_directions("emoji_directions", self.emoji),
@@ -154,7 +154,7 @@ class Studio:
         if any(recipe.strengths):
             validate.strengths(list(recipe.strengths), len(sliders))
             w_plus = move(w_plus, sliders, recipe.strengths)
-        w_plus = self._settler.settle(recipe.kind, w_plus, self._style_row(recipe))
+        w_plus = self.settler.settle(recipe.kind, w_plus, self._style_row(recipe))
         with torch.no_grad():
             picture = images.to_pil(generator.synthesis(w_plus))[0]
         return Painted(picture, replace(recipe, weights=self.weights_id))
