@@ -93,7 +93,11 @@ class MotionPanel:
 
     def _save_motion(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         recipe, lang, kind = on_show(visit), texts.language(request), picked(event)
-        title = KIND_NAMES[kind] if kind in animation.KINDS else platform_name(check_animated(get_platform(kind)).name, lang)
+        title = (
+            KIND_NAMES[kind]
+            if kind in animation.KINDS
+            else platform_name(check_animated(get_platform(kind)).name, lang)
+        )
         for item in self._frames(visit, recipe, lang):
             if not isinstance(item, tuple):
                 yield item
