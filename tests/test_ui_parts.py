@@ -114,7 +114,24 @@ def test_undo_and_redo_walk_along_what_was_made():
     assert (visit.neighbour(-1).recipe.seed, visit.neighbour(1).recipe.seed) == (1, 3)
     visit.add(Recipe("emoji", seed=4), "")
     assert [made.recipe.seed for made in visit.made] == [1, 2, 3, 4], "nothing is lost by going on from the middle"
+    assert (visit.neighbour(-1).recipe.seed, visit.neighbour(1)) == (2, None), "undo shows what it was made from"
     assert visit.choose(99) is None
+
+
+def test_undo_after_a_look_at_the_history_shows_what_was_on_show_before():
+    visit = visit_with(1, 2, 3)
+    visit.choose(visit.made[0].number)
+    assert (visit.neighbour(-1).recipe.seed, visit.neighbour(1)) == (3, None)
+    visit.choose(visit.neighbour(-1).number)
+    assert (visit.neighbour(-1).recipe.seed, visit.neighbour(1).recipe.seed) == (2, 1)
+    for seed in range(10, 10 + 2 * MAX_MADE):
+        visit.choose(visit.made[seed % 3].number)
+        visit.add(Recipe("emoji", seed=seed), "")
+    steps = 0
+    while before := visit.neighbour(-1):
+        visit.choose(before.number)
+        steps += 1
+    assert 0 < steps <= MAX_MADE, "what is forgotten is not gone back to"
 
 
 def test_the_same_picture_twice_is_one():

@@ -17,6 +17,7 @@ from ganji.ui.components import ASSETS
 from ganji.ui.pack_panel import expression_name
 from ganji.ui.shell import name_of
 from ganji.ui.showcase import EXAMPLES
+from ganji.ui.sticker_panel import platform_name
 from ganji.ui.tab_customize import FACTORS_2022, MAX_SLIDERS, offered, slider_name
 from ganji.ui.tab_photo import example_name
 from ganji.ui.words import WORDS
@@ -32,7 +33,7 @@ SAME = {
     "file_made",
     "status_device_gpu",
 }  # names and figures, the same everywhere
-PREFIXES = ("colour_", "set_", "direction_", "expression_", "error_", "name_", "status_", "verdict_", "pack_")  # fmt: skip
+PREFIXES = ("colour_", "set_", "direction_", "expression_", "error_", "name_", "status_", "verdict_", "pack_", "platform_", "device_")  # fmt: skip
 
 
 def fields(text):
@@ -149,8 +150,11 @@ def test_the_page_offers_so_many_sliders_and_of_2022_the_five_that_it_had():
     assert len(offered(Directions(items[:6], method="rosinality"))) == 3
 
 
-def test_platform_titles_need_no_translation():
-    assert all(one.title.isascii() for one in stickers.PLATFORMS.values())
+def test_platforms_and_devices_have_names():
+    for name, one in stickers.PLATFORMS.items():
+        assert platform_name(name, "en") == one.title
+        assert HANGUL.search(platform_name(name, "ko"))
+    assert {"device_cpu", "device_cuda"} <= WORDS.keys()
 
 
 def test_scripts_and_styles_ask_for_nothing_from_elsewhere():

@@ -42,16 +42,15 @@ def sliders(elem_id: str) -> gr.HTML:
 
 
 def points(elem_id: str) -> gr.HTML:
-    """Three marks on a photo, described by the prop `markup`. The value is {"n": number of the sending, "places": [[x, y]] * 3},
-    from 0 to 1 across the photo.
+    """Three marks on a photo. The value is {"n": number of the sending, "markup": HTML of photo and marks, "places":
+    [[x, y]] * 3}, from 0 to 1 across the photo.
     """
     return gr.HTML(
-        {"n": 0, "places": []},
-        html_template="${markup}",
+        {"n": 0, "markup": "", "places": []},
+        html_template="${value.markup}",
         js_on_load=asset("points.js"),
         apply_default_css=False,
         elem_id=elem_id,
-        markup="",
     )
 
 

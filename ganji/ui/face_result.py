@@ -196,8 +196,10 @@ def readout(found: FoundFace, lang: str) -> str:
     """How good a reconstruction is, honestly."""
     projected = found.projected
     verdict = texts.say(lang, f"verdict_{projected.verdict}")
+    kind = projected.device.partition(":")[0]
+    device = texts.say(lang, f"device_{kind}") if texts.has(f"device_{kind}") else projected.device
     text = texts.say(
         lang, "readout", verdict=verdict, lpips=f"{projected.distance:.2f}", steps=projected.steps,
-        seconds=texts.seconds(lang, projected.seconds), device=projected.device,
+        seconds=texts.seconds(lang, projected.seconds), device=device,
     )  # fmt: skip
     return f"{text} {texts.say(lang, 'readout_cached')}" if found.from_cache else text

@@ -13,6 +13,7 @@ from ganji.errors import InputError
 from ganji.ui import components, parts, texts
 from ganji.ui.photo_desk import PhotoWork
 from ganji.ui.shell import Page, Updates
+from ganji.ui.visit import Visit
 
 SIDE = 640  # px of the photo that the page shows
 NAMES = ("points_left", "points_right", "points_mouth")
@@ -44,11 +45,16 @@ class MarkPanel:
 
     def offered(self, work: PhotoWork, lang: str, *, is_open: bool) -> Updates:
         """A photo to mark."""
-        value = {"n": next(_sendings), "places": []}
-        return {
-            self.box: gr.update(visible=True, open=is_open),
-            self.board: gr.update(value=value, markup=_markup(work, lang)),
-        }
+        return {self.box: gr.update(visible=True, open=is_open), self.board: _value(work, lang)}
+
+    def wire(self) -> None:
+        """Declare its event: what was sent to the drawer before it was opened for the first time never arrived."""
+        self.page.on(self.box.expand, self._fill, [self.board], [self.board], shows=False)
+
+    def _fill(self, visit: Visit, value: Any, request: gr.Request) -> Updates:
+        work = self.page.desk.get(visit.photo)
+        is_filled = isinstance(value, dict) and bool(value.get("markup"))
+        return {self.board: gr.skip() if work is None or is_filled else _value(work, texts.language(request))}
 
     @staticmethod
     def read(work: PhotoWork, value: Any) -> tuple[tuple[float, float], ...]:
@@ -66,6 +72,11 @@ class MarkPanel:
             raise InputError("The marks must lie on the photo.")
         x, y = array.T
         return tuple(zip((x * work.photo.width).tolist(), (y * work.photo.height).tolist()))
+
+
+def _value(work: PhotoWork, lang: str) -> dict[str, Any]:
+    """What the board shows: the photo, its marks where they stand at first."""
+    return {"n": next(_sendings), "markup": _markup(work, lang), "places": []}
 
 
 def _markup(work: PhotoWork, lang: str) -> str:

@@ -12,7 +12,7 @@ from ganji.recipe import Recipe
 from ganji.stickers import PLATFORMS, check_animated, get_platform
 from ganji.ui import components, parts, texts
 from ganji.ui.shell import Page, Showing, Updates, picked
-from ganji.ui.sticker_panel import made_file, on_show, saved, start_download
+from ganji.ui.sticker_panel import made_file, on_show, platform_name, saved, start_download
 from ganji.ui.tab_customize import offered, slider_name
 from ganji.ui.visit import Visit
 from ganji.workshop import FACE
@@ -86,14 +86,18 @@ class MotionPanel:
 
     @staticmethod
     def _formats(lang: str) -> str:
-        able = {name: one.title for name, one in PLATFORMS.items() if one.animated}
+        able = {name: platform_name(name, lang) for name, one in PLATFORMS.items() if one.animated}
         tiles = [parts.Tile(k, name, is_named=True, is_chosen=None) for k, name in {**KIND_NAMES, **able}.items()]
         title = texts.say(lang, "motion_save")
         return f'<p class="label">{title}</p>' + parts.tiles(tiles, title, "words")
 
     def _save_motion(self, visit: Visit, event: gr.EventData, request: gr.Request) -> Iterator[Updates]:
         recipe, lang, kind = on_show(visit), texts.language(request), picked(event)
-        title = KIND_NAMES[kind] if kind in animation.KINDS else check_animated(get_platform(kind)).title
+        title = (
+            KIND_NAMES[kind]
+            if kind in animation.KINDS
+            else platform_name(check_animated(get_platform(kind)).name, lang)
+        )
         for item in self._frames(visit, recipe, lang):
             if not isinstance(item, tuple):
                 yield item

@@ -81,7 +81,7 @@ class App:
         arrival = self.page.on([self.blocks.load, self.timer.tick], self._arrive, [], first, trigger_mode="once")
         arrival.success(**self.page.event(self._fill_grid, [], [self.random.grid], shows=False))
         for button, tab in ((self.stage.to_customize, "customize"), (self.stage.to_use, "use")):
-            button.click(None, None, None, js=f"() => document.querySelector('#tab-{tab}-button')?.click()")
+            button.click(None, None, None, js=_go_to(tab))
 
     # arrival
 
@@ -136,6 +136,15 @@ def _recipe_text(request: Any) -> str:
     params = dict(getattr(request, "query_params", None) or {})
     pairs = [(name, value) for name, value in params.items() if not str(name).startswith("__")]
     return urlencode(pairs) if "kind" in params else ""
+
+
+def _go_to(tab: str) -> str:
+    """A script that opens a tab, and brings it into view where it lies below the picture."""
+    return f"""() => {{
+      document.querySelector('#tab-{tab}-button')?.click();
+      const tabs = document.querySelector('#tabs');
+      if (tabs?.getBoundingClientRect().top > innerHeight / 3) tabs.scrollIntoView();
+    }}"""
 
 
 def _header() -> str:

@@ -54,10 +54,9 @@ def serve(folder: TempFolder) -> None:
     for purge in (service.purge, app.page.desk.purge):
         folder.purge_with(purge)
     folder.start_sweeping()
-    load.start()
     if zero_gpu.is_there():  # which wants all models before the page, and lends its GPU to visitors only
+        load.start()
         load.wait()
-    threading.Thread(target=_when_loaded, args=(app, load), name="ganji-warm-up", daemon=True).start()
     on_space = bool(os.environ.get("SPACE_ID"))
     with_metrics = os.environ.get("GANJI_METRICS", "") == "1"
     refusals.install(app.blocks)
@@ -82,6 +81,9 @@ def serve(folder: TempFolder) -> None:
         i18n=texts.I18N,
         app_kwargs={"routes": health.routes(service, lambda: load.state, with_metrics=with_metrics)},
     )
+    if not zero_gpu.is_there():
+        load.start()  # not before: Gradio gives the page three seconds to answer, or ends the process
+    threading.Thread(target=_when_loaded, args=(app, load), name="ganji-warm-up", daemon=True).start()
     sessions.install(app.blocks)
     mcp_tools.show_pictures(app.blocks.mcp_server_obj)
     folder.keep_present()

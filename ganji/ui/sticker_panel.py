@@ -24,10 +24,11 @@ class StickerPanel:
         self.page = page
         gr.Markdown(texts.label("stickers_heading"))
         gr.Markdown(texts.label("stickers_hint"), elem_classes="hint")
-        self.platforms = components.board("platforms", platform_tiles())
+        self.platforms = components.board("platforms")
         self.result = components.board("sticker-result", elem_classes="maybe")
         self.everything = gr.Button(texts.label("stickers_all"), variant="primary", elem_id="stickers-all")
         self.file = gr.DownloadButton(visible="hidden", elem_id="sticker-file")
+        page.add_view([self.platforms], lambda showing: {self.platforms: platform_tiles(showing.lang)})
 
     def wire(self) -> None:
         """Declare its events; each ends with a download."""
@@ -41,7 +42,7 @@ class StickerPanel:
         recipe, lang = on_show(visit), texts.language(request)
         platform = picked(event)
         file = self.page.service.workshop.still(recipe, platform, visit.code_of(recipe))
-        return {self.result: made_file(file, PLATFORMS[platform].title, lang), self.file: saved(file)}
+        return {self.result: made_file(file, platform_name(platform, lang), lang), self.file: saved(file)}
 
     def _save_everything(self, visit: Visit, request: gr.Request) -> Iterator[Updates]:
         recipe, lang = on_show(visit), texts.language(request)
@@ -54,10 +55,16 @@ class StickerPanel:
                 yield {self.result: parts.progress(texts.say(lang, "packing"), item.done / item.total)}
 
 
-def platform_tiles() -> str:
-    """A button for every platform; their names are the same in all languages."""
-    tiles = [parts.Tile(one.name, one.title, is_named=True, is_chosen=None) for one in PLATFORMS.values()]
-    return parts.tiles(tiles, "Stickers", "words")
+def platform_tiles(lang: str) -> str:
+    """A button for every platform."""
+    tiles = [parts.Tile(name, platform_name(name, lang), is_named=True, is_chosen=None) for name in PLATFORMS]
+    return parts.tiles(tiles, texts.say(lang, "stickers_for"), "words")
+
+
+def platform_name(name: str, lang: str) -> str:
+    """What a platform's sticker is called."""
+    key = f"platform_{name}"
+    return texts.say(lang, key) if texts.has(key) else PLATFORMS[name].title
 
 
 def on_show(visit: Visit) -> Recipe:

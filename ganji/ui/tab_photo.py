@@ -69,6 +69,7 @@ class PhotoTab:
         ]  # fmt: skip
         for search in searches:
             self.result.finish_after(search)
+        self.marks.wire()
         on(self.result.stop.click, self._stop, [], [self.result.stop], shows=False, queue=False)
         on([self.show.click, self.seed.submit], self._show_face, [self.seed], [self.seed])
         on(self.surprise.click, self._surprise_face, [], [self.seed])

@@ -80,6 +80,8 @@ class Visit:
         self._lock = threading.Lock()
         self._made: list[Made] = []
         self._current: int | None = None
+        self._before: list[int] = []  # numbers of what was on show, for undo; the last is the next one
+        self._after: list[int] = []  # and for redo
         self._next = 1
         self._codes: dict[str, PhotoCode] = {}
         self.photo = ""
@@ -123,7 +125,7 @@ class Visit:
             made = Made(self._next, recipe, thumbnail)
             self._next += 1
             self._made.append(made)
-            self._current = made.number
+            self._turn_to(made.number)
             self._trim()
             return made
 
@@ -132,22 +134,38 @@ class Visit:
         with self._lock:
             found = next((made for made in self._made if made.number == number), None)
             if found is not None:
-                self._current = number
+                self._turn_to(number)
             return found
 
     def neighbour(self, step: int) -> Made | None:
-        """The picture made before (-1) or after (1) the one on show."""
+        """What undo (-1) or redo (1) shows: the picture that was on show before this one, or after it."""
         with self._lock:
-            numbers = [made.number for made in self._made]
-            if self._current not in numbers:
-                return None
-            index = numbers.index(self._current) + step
-            return self._made[index] if 0 <= index < len(numbers) else None
+            numbers = self._before if step < 0 else self._after
+            return next((made for made in self._made if numbers and made.number == numbers[-1]), None)
+
+    def _turn_to(self, number: int) -> None:
+        """Put a number on show: one step back or ahead if it is the next there, else a new way that leads nowhere yet."""
+        if self._current is None or number == self._current:
+            self._current = number
+            return
+        if self._before[-1:] == [number]:
+            self._before.pop()
+            self._after.append(self._current)
+        elif self._after[-1:] == [number]:
+            self._after.pop()
+            self._before.append(self._current)
+        else:
+            self._before.append(self._current)
+            self._after.clear()
+        self._current = number
 
     def _trim(self) -> None:
         """Forget the oldest pictures over the limit, slider moves first, and codes that no picture needs."""
         while len(self._made) > MAX_MADE:
             others = [made for made in self._made if made.number != self._current]
             self._made.remove(next((made for made in others if made.recipe.strengths), others[0]))
+        kept = {made.number for made in self._made}
+        self._before = [number for number in self._before if number in kept][-MAX_MADE:]
+        self._after = [number for number in self._after if number in kept]
         needed = {made.recipe.photo for made in self._made}
         self._codes = {digest: code for digest, code in self._codes.items() if digest in needed}

@@ -20,6 +20,7 @@ SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # o
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ganji-tests"
 SERIOUS = ("serious", "critical")
 GRADIO = {("label-content-name-mismatch", "button.upload-container")}  # (rule, selector), in Gradio 6.31
+SLOW = 240_000  # ms that a photo may take on a busy machine
 TABS = ("photo", "random", "customize", "use")
 
 RUN = """async (allowed) => {
@@ -84,6 +85,11 @@ def test_every_tab(open_page, axe, known, options, theme):
         page.locator(f"{drawer} button.label-wrap").click()
     expect(page.locator("#like-board .tile").first).to_be_visible()
     check(page, axe, known, f"a face and open drawers, {theme}")
+    page.locator("#examples [data-pick=astronaut]").click()
+    page.locator("#marks button.label-wrap").click(timeout=SLOW)
+    expect(page.locator("#marks .mark")).to_have_count(3)
+    expect(page.locator("#result .panels img")).to_have_count(3, timeout=SLOW)
+    check(page, axe, known, f"a photo and its marks, {theme}")
     assert watched.overflow == 0
 
 

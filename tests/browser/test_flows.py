@@ -47,6 +47,7 @@ def make(page, names, ground):
     tiles = page.locator("#grid .tile[data-pick]")
     expect(page.locator('#grid [data-pick="40"] img')).to_be_visible(timeout=SLOW)
     expect(tiles).to_have_count(20, timeout=SLOW)
+    page.locator("#tabs").evaluate("tabs => tabs.scrollIntoView()")
     keep(page, f"page-random-{ground}")
     page.locator('#grid [data-pick="43"]').focus()
     page.keyboard.press("Enter")
@@ -58,7 +59,8 @@ def make(page, names, ground):
 def customize(page, ground):
     """Two sliders, and what is seen on the way is not kept."""
     page.locator("#to-customize").click()
-    expect(page.locator("#sliders input[type=range]").first).to_be_visible()
+    expect(page.locator("#sliders input[type=range]").first).to_be_in_viewport()
+    expect(page.locator("#picture img")).to_be_in_viewport(ratio=0.9)
     before = page.locator("#history .tile").count()
     move_slider(page, 0, -10)
     shown_after(page, r"move=0:-5(&|$)")
@@ -66,7 +68,7 @@ def customize(page, ground):
     moved = shown_after(page, r"move=0:-5,1:3(&|$)")
     keep(page, f"page-customize-{ground}")
     assert extract(moved).strengths == (-5.0, 3.0)
-    assert page.locator("#history .tile").count() <= before + 16
+    assert page.locator("#history .tile").count() == before + 2, "one picture a move, however many keys"
     page.locator("#sliders-reset").click()
     shown_after(page, r"seed=43&psi=0.7&weights")
     return {"moved": moved}

@@ -48,3 +48,37 @@ def test_a_photo_becomes_an_emoji_a_slider_moves_it_and_it_is_saved(open_page, t
     name, saved = downloaded(page, "#save-png")
     assert name == "ganji-emojified-photo-customized.png"
     assert saved == moved
+
+
+def test_a_face_is_marked_by_hand(open_page, tmp_path):
+    """The drawer holds the photo with its marks on the face; moved by keyboard they give another crop, and another code."""
+    page = open_page(DESKTOP).page
+    page.locator("#examples [data-pick=astronaut]").click()
+    expect(page.locator("#result .panels img")).to_have_count(3, timeout=SEARCH)
+    first = page.locator("#result .panels img").first.get_attribute("src")
+    expect(page).to_have_url(re.compile("photo="))
+    link = page.url
+    page.locator("#marks button.label-wrap").click()
+    marks = page.locator("#marks .mark")
+    expect(marks).to_have_count(3)
+    expect(page.locator("#marks img")).to_be_visible()
+    start = marks.first.evaluate("mark => parseFloat(mark.style.left)")
+    assert 40 < start < 50, "on the astronaut's eye"
+    marks.first.focus()
+    for _ in range(3):
+        page.keyboard.press("Shift+ArrowLeft")
+    assert marks.first.evaluate("mark => parseFloat(mark.style.left)") == pytest.approx(start - 12, abs=0.1)
+    page.locator("#marks-use").click()
+    expect(page).not_to_have_url(link, timeout=SEARCH)
+    expect(page.locator("#result .panels img")).to_have_count(3)
+    assert page.locator("#result .panels img").first.get_attribute("src") != first
+
+
+def test_without_a_face_the_marks_are_offered_at_once(open_page, tmp_path):
+    path = tmp_path / "nobody.png"
+    Image.new("RGB", (400, 300), "gray").save(path)
+    page = open_page(DESKTOP).page
+    page.set_input_files("#photo input[type=file]", path)
+    expect(page.locator("#result .problem")).to_contain_text("No face was found", timeout=SEARCH)
+    expect(page.locator("#marks .mark")).to_have_count(3)
+    expect(page.locator("#marks img")).to_be_visible()

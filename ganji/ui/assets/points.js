@@ -6,7 +6,7 @@ const board = () => element.querySelector(".board");
 
 const tell = () => {
   const places = marks().map((mark) => [parseFloat(mark.style.left) / 100, parseFloat(mark.style.top) / 100]);
-  props.value = { n: props.value.n, places };
+  props.value = { ...props.value, places };
 };
 const put = (mark, x, y) => {
   mark.style.left = `${Math.min(100, Math.max(0, x))}%`;

@@ -16,14 +16,31 @@ const send = (done) => {
   trigger("input");
 };
 
+// A move ends when the slider is let go; with the arrow keys, when they rest or the slider is left.
+const REST = 400; // ms
+let resting = null;
+let byKey = false;
+const end = () => {
+  clearTimeout(resting);
+  resting = null;
+  send(true);
+};
+
+element.addEventListener("keydown", () => (byKey = true));
+element.addEventListener("pointerdown", () => (byKey = false));
 element.addEventListener("input", (event) => {
   if (event.target.type !== "range") return;
+  clearTimeout(resting);
   paint(event.target);
   send(false);
 });
 element.addEventListener("change", (event) => {
-  if (event.target.type === "range") send(true);
+  if (event.target.type !== "range") return;
+  clearTimeout(resting);
+  if (byKey) resting = setTimeout(end, REST);
+  else end();
 });
+element.addEventListener("focusout", () => resting !== null && end());
 element.addEventListener("click", (event) => {
   const button = event.target.closest("button[data-reset]");
   if (!button) return;
@@ -31,7 +48,7 @@ element.addEventListener("click", (event) => {
   range.value = 0;
   paint(range);
   range.focus();
-  send(true);
+  end();
 });
 
 const follow = () =>

@@ -10,3 +10,5 @@ const follow = () => {
   if (window.parent !== window) window.parent.postMessage({ queryString: query }, "https://huggingface.co");
 };
 watch("value", follow);
+// On a phone the picture scrolls away; the stylesheet keeps a small one in view as long as this says so.
+new IntersectionObserver(([seen]) => element.classList.toggle("away", !seen.isIntersecting)).observe(element);
