@@ -3,7 +3,9 @@
 import json
 import re
 import threading
+import time
 import urllib.request
+from datetime import datetime, timedelta
 
 import gradio as gr
 import pytest
@@ -141,3 +143,72 @@ def test_state_lives_with_its_session(page):
         return json.loads(re.findall(r'data: (\{"msg":"process_completed".*)', text)[-1])["output"]["data"][1]
 
     assert [count("a"), count("a"), count("b"), count("a")] == ["1", "2", "1", "3"]
+
+
+class Clock:
+    """A time that the test sets."""
+
+    now = datetime(2026, 1, 1)
+
+    def __call__(self):
+        return self.now
+
+    def go(self, **much):
+        self.now += timedelta(**much)
+
+
+@pytest.fixture
+def visits(page):
+    """(sessions of the page with a clock of ours, the clock)."""
+    clock = Clock()
+    return sessions.SmallSessions(page[1], clock), clock
+
+
+def test_who_has_left_is_forgotten(visits):
+    """Changed in place, as the page's own state is: nothing ever tells Gradio that it was written."""
+    holder, clock = visits
+    for name in ("left", "here"):
+        holder[name].state_data[1] = f"the code of {name}"
+    holder["left"].is_closed = True
+    clock.go(minutes=9)
+    holder.delete_all_expired_state()
+    assert "left" in holder
+    clock.go(minutes=2)
+    holder.delete_all_expired_state()
+    assert set(holder.session_data) == set(holder.time_last_used) == {"here"}
+    assert holder["left"].state_data == {}
+    assert holder["here"].state_data == {1: "the code of here"}
+
+
+def test_who_comes_back_is_kept(visits):
+    """A telephone drops the line; the last news of a search, a second later, is nobody who comes back."""
+    holder, clock = visits
+    for name in ("back", "left"):
+        holder[name].is_closed = True
+    clock.go(seconds=1)
+    _ = holder["left"]
+    clock.go(minutes=5)
+    _ = holder["back"]
+    clock.go(minutes=20)
+    holder.delete_all_expired_state()
+    assert set(holder.session_data) == {"back"}
+    clock.go(hours=6)
+    holder.delete_all_expired_state()
+    assert not holder.session_data
+
+
+def test_a_closed_page_is_forgotten_by_gradio_itself(page, monkeypatch):
+    """Its heartbeat ends, it is marked as closed, and Gradio's own clean-up takes its state away."""
+    url, blocks, *_ = page
+    monkeypatch.setattr(sessions, "LEFT", timedelta(seconds=1))
+    holder = blocks.app.state_holder
+    state = holder["mine"]
+    with urllib.request.urlopen(f"{url}gradio_api/heartbeat/mine", timeout=20) as heart:
+        assert heart.readline() == b"data: ALIVE\n"
+        time.sleep(2.5)
+        assert "mine" in holder
+    until = time.monotonic() + 30
+    while "mine" in holder and time.monotonic() < until:
+        time.sleep(0.1)
+    assert state.is_closed
+    assert "mine" not in holder
