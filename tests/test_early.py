@@ -1,4 +1,4 @@
-"""Calls that are refused when they come in, and the small sessions, in a Gradio app of a few lines."""
+"""Calls that are refused when they come in, small sessions and closed routes, in a Gradio app of a few lines."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from gradio.state_holder import SessionState
 
 from ganji.admission import Admission, Limits
 from ganji.errors import BusyError
-from ganji.ui import early, sessions
+from ganji.ui import early, sessions, surplus
 
 
 @pytest.fixture
@@ -212,3 +212,26 @@ def test_a_closed_page_is_forgotten_by_gradio_itself(page, monkeypatch):
         time.sleep(0.1)
     assert state.is_closed
     assert "mine" not in holder
+
+
+# routes
+
+OPEN = """
+/ /app_id /assets/{path} /call/v2/{api_name} /call/v2/{api_name}/{event_id} /call/{api_name} /call/{api_name}/{event_id}
+/cancel /component_server /config /custom_component/{id}/{environment}/{type}/{file_name} /favicon.ico /file/{path}
+/file={path_or_url} /heartbeat/{session_hash} /info /login /login_check /logout /manifest.json /api/{api_name}
+/openapi.json /pwa_icon /pwa_icon/{size} /queue/data /queue/join /queue/status /reset /robots.txt /run/{api_name}
+/startup-events /static/{path} /svelte/{path} /theme.css /token /upload /upload_progress /user
+"""
+
+
+def test_a_new_gradio_opens_no_new_doors_unseen(page):
+    """Who moves to another Gradio looks at each route that is new: the page needs it, or surplus.py closes it."""
+    _, blocks, *_ = page
+    paths = [path for path in blocks.app.openapi()["paths"] if not path.startswith(surplus.CLOSED)]
+    assert len(paths) > 30
+    assert {path.removeprefix("/gradio_api").rstrip("/") or "/" for path in paths} <= set(OPEN.split())
+    for closed in surplus.CLOSED[1:]:
+        assert any(path.startswith(closed) for path in blocks.app.openapi()["paths"]), (
+            f"{closed}: Gradio has none any more"
+        )

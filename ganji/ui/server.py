@@ -11,13 +11,15 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from starlette.middleware import Middleware
+
 from ganji import hub, validate
 from ganji.errors import GanjiError
 from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
 from ganji.studio import Studio
-from ganji.ui import early, health, mcp_tools, refusals, sessions, texts, theme, zero_gpu
+from ganji.ui import early, health, mcp_tools, refusals, sessions, surplus, texts, theme, zero_gpu
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
@@ -71,6 +73,7 @@ def serve(folder: TempFolder) -> None:
         prevent_thread_lock=True,
         show_error=False,
         enable_monitoring=False,
+        run_history=False,  # by itself Gradio keeps what a visitor made, photos too, in his browser for good
         quiet=True,
         pwa=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # the endpoints as tools at /gradio_api/mcp/
@@ -80,7 +83,10 @@ def serve(folder: TempFolder) -> None:
         theme=theme.theme(),
         css=theme.css(),
         i18n=texts.I18N,
-        app_kwargs={"routes": health.routes(service, lambda: load.state, with_metrics=with_metrics)},
+        app_kwargs={
+            "routes": health.routes(service, lambda: load.state, with_metrics=with_metrics),
+            "middleware": [Middleware(surplus.ClosedRoutes)],
+        },
     )
     sessions.install(app.blocks)
     mcp_tools.show_pictures(app.blocks.mcp_server_obj)

@@ -19,9 +19,13 @@ from typing import Any
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
-LEFT = timedelta(minutes=10)  # after which a session goes whose page was closed: a telephone may drop the line for a moment
+LEFT = timedelta(
+    minutes=10
+)  # after which a session goes whose page was closed: a telephone may drop the line for a moment
 UNUSED = timedelta(hours=6)  # after which any goes, as its emoji do on disk
-BACK = timedelta(seconds=30)  # after which a call of a closed session comes from a page that is back, and is no last news
+BACK = timedelta(
+    seconds=30
+)  # after which a call of a closed session comes from a page that is back, and is no last news
 
 
 def install(blocks: gr.Blocks) -> None:
