@@ -36,6 +36,7 @@ def page(monkeypatch, tmp_path):
         counted = gr.State(0)
         button = gr.Button()
         button.click(lambda n: (n + 1, str(n + 1)), counted, [counted, button], api_name="count")
+        button.click(search, gr.Number(1), button, api_name="ui_search_3")
     blocks.queue(max_size=50, default_concurrency_limit=None)
     early.install(blocks, ("search",), admission.check_room)
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
@@ -58,6 +59,15 @@ def answer_of(url, name, event):
     with urllib.request.urlopen(f"{url}gradio_api/call/{name}/{event}", timeout=20) as answer:
         kind, data = re.findall(r"event: (\w+)\ndata: (.*)", answer.read().decode())[-1]
     return kind, json.loads(data)
+
+
+def page_event(url, session, number, values, headers=()):
+    """How an event of an open page ends."""
+    body = json.dumps({"data": values, "fn_index": number, "session_hash": session}).encode()
+    headers = {"Content-Type": "application/json", **dict(headers)}
+    urllib.request.urlopen(urllib.request.Request(f"{url}gradio_api/queue/join", body, headers), timeout=20).read()
+    with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=20) as answer:
+        return json.loads(re.findall(r'data: (\{"msg":"process_completed".*)', answer.read().decode())[-1])
 
 
 def test_who_gets_no_place_hears_it_and_nothing_runs(page):
@@ -87,6 +97,17 @@ def test_calls_that_gradio_has_not_begun_count(page):
     blocks._queue.active_jobs = [None] * len(blocks._queue.active_jobs)
     assert [answer_of(url, "search", event) for event in events[:2]] == [("complete", [0]), ("complete", [1])]
     assert sorted(ran) == [0, 1]
+
+
+def test_the_page_hears_it_in_its_language(page):
+    """And as its own event would say it: without the code that programs get."""
+    url, _, admission, ran, _ = page
+    with admission.reserved_place(), admission.reserved_place():
+        for lang, sentence in (("en-US", r"Many photos .* in about \d+ seconds\."), ("ko-KR", "[^a-z]*[가-힣][^a-z]*")):
+            said = page_event(url, lang, 3, [1], {"Accept-Language": lang})
+            assert said["success"] is False
+            assert re.fullmatch(sentence, said["output"]["error"])
+    assert ran == []
 
 
 def test_room_is_checked_without_taking_it():
@@ -135,12 +156,7 @@ def test_state_lives_with_its_session(page):
     url, *_ = page
 
     def count(session):
-        body = json.dumps({"data": [None], "fn_index": 2, "session_hash": session}).encode()
-        request = urllib.request.Request(f"{url}gradio_api/queue/join", body, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=20).read()
-        with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=20) as answer:
-            text = answer.read().decode()
-        return json.loads(re.findall(r'data: (\{"msg":"process_completed".*)', text)[-1])["output"]["data"][1]
+        return page_event(url, session, 2, [None])["output"]["data"][1]
 
     assert [count("a"), count("a"), count("b"), count("a")] == ["1", "2", "1", "3"]
 

@@ -32,7 +32,7 @@ LOOK_UP_SECONDS = 0.5  # a signal that the system gives to another thread is han
 QUEUE_SIZE = 200  # events of all kinds; photos have their own limit in ganji.admission
 GPU_SLOTS = 2
 STATUS_EVERY = 2.0  # s; by itself Gradio tells everybody who waits his position whenever anybody's turn has come
-SEARCHES = ("emojify_photo", "project_photo")
+SEARCHES = ("emojify_photo", "project_photo", "open_photo", "open_example")
 
 
 def build() -> tuple[App, BackgroundLoad[Studio]]:
