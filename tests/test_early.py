@@ -13,7 +13,7 @@ from gradio.state_holder import SessionState
 
 from ganji.admission import Admission, Limits
 from ganji.errors import BusyError
-from ganji.ui import early, sessions, surplus
+from ganji.ui import early, server, sessions, surplus
 
 
 @pytest.fixture
@@ -108,6 +108,25 @@ def test_the_page_hears_it_in_its_language(page):
             assert said["success"] is False
             assert re.fullmatch(sentence, said["output"]["error"])
     assert ran == []
+
+
+def test_the_app_names_what_is_refused_early_and_what_makes_files():
+    """Names that nothing has would let everybody in; file jobs beside this group would take Gradio's threads from all."""
+    app, _ = server.build()
+    jobs = {}
+    for function in app.blocks.fns.values():
+        jobs.setdefault(re.sub(r"^ui_(\w+)_\d+$", r"\1", str(function.api_name)), []).append(function)
+    assert {*server.SEARCHES, *server.FILE_JOBS} <= set(jobs)
+    for name in server.FILE_JOBS:
+        assert {(one.concurrency_id, one.concurrency_limit) for one in jobs[name]} == {("files", 2)}, name
+    for name in set(jobs) - set(server.FILE_JOBS):
+        assert all(one.concurrency_limit in (None, "default") for one in jobs[name]), name
+
+
+def test_file_jobs_are_refused_once_many_wait():
+    server._check_files(server.FILE_JOBS_WAITING - 1)
+    with pytest.raises(BusyError, match=r"^Many files .* try again in 60 seconds\.$"):
+        server._check_files(server.FILE_JOBS_WAITING)
 
 
 def test_room_is_checked_without_taking_it():
