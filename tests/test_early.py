@@ -204,6 +204,7 @@ def test_who_has_left_is_forgotten(visits):
     holder, clock = visits
     for name in ("left", "here"):
         holder[name].state_data[1] = f"the code of {name}"
+    _ = holder["a program's call"]
     holder["left"].is_closed = True
     clock.go(minutes=9)
     holder.delete_all_expired_state()
@@ -220,6 +221,7 @@ def test_who_comes_back_is_kept(visits):
     holder, clock = visits
     for name in ("back", "left"):
         holder[name].is_closed = True
+        holder[name].state_data[1] = "a code"
     clock.go(seconds=1)
     _ = holder["left"]
     clock.go(minutes=5)
@@ -238,6 +240,7 @@ def test_a_closed_page_is_forgotten_by_gradio_itself(page, monkeypatch):
     monkeypatch.setattr(sessions, "LEFT", timedelta(seconds=1))
     holder = blocks.app.state_holder
     state = holder["mine"]
+    state.state_data[1] = "a code"
     with urllib.request.urlopen(f"{url}gradio_api/heartbeat/mine", timeout=20) as heart:
         assert heart.readline() == b"data: ALIVE\n"
         time.sleep(2.5)

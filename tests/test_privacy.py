@@ -123,6 +123,21 @@ def test_emoji_stay_for_hours_and_photos_do_not(tmp_path, clock):
     assert files(folder.path) == [MARKER]
 
 
+def test_what_is_spared_is_looked_at_once(tmp_path, clock):
+    """A busy page has thousands of emoji; reading them all at every sweep made photos wait for theirs."""
+    looked_at = []
+    folder = TempFolder(tmp_path / "base", clock=clock, spare=lambda path: not looked_at.append(path.name))
+    for name in ("a/one.png", "b/two.png"):
+        put(folder, name)
+    for seconds in (600, 700, 800):
+        clock.ahead = seconds
+        folder.sweep()
+    assert sorted(looked_at) == ["one.png", "two.png"]
+    clock.ahead = privacy.SPARED_AGE + 1
+    folder.sweep()
+    assert files(folder.path) == [MARKER]
+
+
 def test_disk_use_is_bounded(folder, clock, monkeypatch):
     """The oldest go first, whatever they are."""
     monkeypatch.setattr(privacy, "MAX_BYTES", 2500)

@@ -19,13 +19,10 @@ from typing import Any
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
 
-LEFT = timedelta(
-    minutes=10
-)  # after which a session goes whose page was closed: a telephone may drop the line for a moment
-UNUSED = timedelta(hours=6)  # after which any goes, as its emoji do on disk
-BACK = timedelta(
-    seconds=30
-)  # after which a call of a closed session comes from a page that is back, and is no last news
+# A session goes so long after its last call, if its page was closed (a telephone may drop the line for a moment) or if it is
+LEFT = timedelta(minutes=10)  # a program's, for which nothing is kept; any other, as its emoji do on disk, after
+UNUSED = timedelta(hours=6)
+BACK = timedelta(seconds=30)  # a call of a closed session so long after its last one: the page is back
 
 
 def install(blocks: gr.Blocks) -> None:
@@ -57,9 +54,11 @@ class SmallSessions(StateHolder):
         return found
 
     def delete_all_expired_state(self) -> None:
-        """Forget who has left, with all that was kept for him. Gradio asks for this every second."""
+        """Forget who has left, with all that was kept for him, and calls of programs, for which nothing was kept. Gradio asks
+        for this every second.
+        """
         for session_id, state in list(self.session_data.items()):
-            if self._idle(session_id) > (LEFT if state.is_closed else UNUSED):
+            if self._idle(session_id) > (UNUSED if state.state_data and not state.is_closed else LEFT):
                 self.session_data.pop(session_id, None)
                 self.time_last_used.pop(session_id, None)
 
