@@ -502,7 +502,7 @@ def test_cache_from_many_threads():
 
 
 def test_results_of_photos_are_forgotten_within_ten_minutes():
-    """With a sweep a minute, as files are: the caches' own ages and the sweep together."""
+    """As files are: the caches' own ages and the time between two sweeps together."""
     from ganji.service import Service
     from ganji.ui.photo_desk import PhotoDesk
 
