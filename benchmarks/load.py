@@ -1,8 +1,9 @@
 """What happens when many come at once? Starts the app as a process of its own and prints the figures of docs/reliability.md.
 
-    python benchmarks/load.py [--part idle visitors projections disconnects] [--url http://127.0.0.1:7860/]
+    python benchmarks/load.py [--part idle visitors projections pages packs disconnects] [--url http://127.0.0.1:7860/]
 
-50 clients with 4 calls each; 200 projections at once while somebody moves a slider; 50 visitors who leave in the middle of a
+50 clients with 4 calls each; 200 projections at once while somebody moves a slider; the same from 200 open pages; 60 emoji
+packs at once; 50 visitors who leave in the middle of a
 projection. Whether anybody gets what is another's is asked by benchmarks/crosstalk.py. With --url an app that runs already is asked (start it with GANJI_METRICS=1);
 only ever ask an app of your own. Everything is bounded: it ends by itself after some minutes.
 """
@@ -39,11 +40,11 @@ from benchmarks.client import (
     together,
     upload,
 )
-from benchmarks.rush import Answer, plain_gradio, rush
+from benchmarks.rush import Answer, event_number, plain_gradio, rush
 from tests.app_process import running_app
 
-PARTS = ("idle", "visitors", "projections", "disconnects")
-CLIENTS, CALLS, PROJECTIONS, LEAVING = 50, 4, 200, 50
+PARTS = ("idle", "visitors", "projections", "pages", "packs", "disconnects")
+CLIENTS, CALLS, PROJECTIONS, PACKS, LEAVING = 50, 4, 200, 60, 50
 SEEDS = 20
 OVERLOAD_SECONDS = 20.0  # for how long sliders are moved beside the projections
 
@@ -135,6 +136,37 @@ def projections(url: str) -> None:
         f"  {len(sliders)} slider moves meanwhile: p50 {p(sliders, 50):.2f} s, p95 {p(sliders, 95):.2f} s; idle p95 {p(IDLE['slider'], 95):.2f} s"
     )
     print(f"  memory {before >> 20} MB before, {memory(url) >> 20} MB after")
+
+
+def pages(url: str) -> None:
+    """A photo put on each of 200 open pages at once; who gets a place leaves as soon as he hears of it."""
+    paths = [upload(url, marked_photo(k)) for k in range(PROJECTIONS)]
+    event = event_number(url, "open_photo")
+    answers = rush(url, [(event, [None, file(path), "portrait"]) for path in paths])
+    wait_until_free(url)
+    refused = [answer for answer in answers if "try again in about" in answer.said]
+    print(f"{PROJECTIONS} photos on pages at once: {dict(Counter(answer.kind for answer in answers))}")
+    show_rush("refusals (bar: p99 1 s)", refused)
+
+
+def packs(url: str) -> None:
+    """60 packs at once, more than Gradio has threads, and one visitor who moves a slider until they are done."""
+    sliders, over = list[float](), threading.Event()
+
+    def slide_on() -> None:
+        while not over.is_set():
+            sliders.append(timed(lambda: slide(url, len(sliders) % SEEDS)))
+
+    slider = threading.Thread(target=slide_on)
+    slider.start()
+    answers = rush(url, [("pack", [f"kind=emojified&seed={seed}&psi=0.7"]) for seed in range(PACKS)])
+    over.set()
+    slider.join()
+    refused = [answer for answer in answers if "[busy]" in answer.said]
+    made = [answer.seconds for answer in answers if answer.kind == "complete"]
+    print(f"{PACKS} packs at once: {len(made)} made in at most {max(made):.0f} s, {len(refused)} refused")
+    show_rush("refusals (bar: p99 1 s)", refused)
+    print(f"  {len(sliders)} slider moves meanwhile: p50 {p(sliders, 50):.2f} s, p95 {p(sliders, 95):.2f} s")
 
 
 def show_rush(what: str, answers: list[Answer]) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 import subprocess
 import sys
 import time
@@ -47,17 +48,17 @@ class Answer:
     said: str
 
 
-def rush(url: str, calls: list[tuple[str, list[Any]]], stay: Callable[[], bool] = lambda: False) -> list[Answer]:
+def rush(url: str, calls: list[tuple[str | int, list[Any]]], stay: Callable[[], bool] = lambda: False) -> list[Answer]:
     """All calls at once, each from a program of its own; their answers, in no order.
 
     Args:
-        calls: (endpoint, values) of each; an endpoint that begins with / is a plain page.
+        calls: (endpoint, values) of each; an endpoint that begins with / is a plain page, a number an event of an open page.
         stay: programs whose stream has begun hang up as soon as this is false.
     """
     return asyncio.run(_all(url, calls, stay))
 
 
-async def _all(url: str, calls: list[tuple[str, list[Any]]], stay: Callable[[], bool]) -> list[Answer]:
+async def _all(url: str, calls: list[tuple[str | int, list[Any]]], stay: Callable[[], bool]) -> list[Answer]:
     begin, ready = asyncio.Event(), asyncio.Semaphore(0)
     tasks = [asyncio.create_task(_program(url, name, values, ready, begin, stay)) for name, values in calls]
     for _ in calls:
@@ -68,7 +69,7 @@ async def _all(url: str, calls: list[tuple[str, list[Any]]], stay: Callable[[], 
 
 async def _program(
     url: str,
-    name: str,
+    name: str | int,
     values: list[Any],
     ready: asyncio.Semaphore,
     begin: asyncio.Event,
@@ -80,6 +81,8 @@ async def _program(
     await begin.wait()
     start = time.perf_counter()
     try:
+        if isinstance(name, int):
+            return await _page(reader, writer, name, values, start)
         if name.startswith("/"):
             status, _ = await _ask(reader, writer, "GET", name)
             return Answer(status, time.perf_counter() - start, "")
@@ -95,6 +98,32 @@ async def _program(
         return answer
     finally:
         writer.close()
+
+
+async def _page(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, event: int, values: list[Any], start: float
+) -> Answer:
+    """What an open page hears first of its event; "begun" if the event does something."""
+    session = secrets.token_hex(6)
+    body = json.dumps({"data": values, "fn_index": event, "session_hash": session}).encode()
+    status, said = await _ask(reader, writer, "POST", "/gradio_api/queue/join", body)
+    if status != "200":
+        return Answer(status, time.perf_counter() - start, said.decode())
+    _send(writer, "GET", f"/gradio_api/queue/data?session_hash={session}")
+    while line := (await reader.readline()).decode():
+        news = json.loads(line.removeprefix("data: ")) if line.startswith("data: ") else {}
+        if news.get("msg") == "process_completed" and not news["success"]:
+            return Answer("error", time.perf_counter() - start, news["output"]["error"])
+        if news.get("msg") in ("process_generating", "process_completed"):
+            return Answer("begun", time.perf_counter() - start, line)
+    return Answer("cut off", time.perf_counter() - start, "")
+
+
+def event_number(url: str, function: str) -> int:
+    """Of the page's event that runs this function."""
+    with urllib.request.urlopen(f"{url}config", timeout=PATIENCE) as answer:
+        events = json.load(answer)["dependencies"]
+    return next(event["id"] for event in events if re.fullmatch(rf"ui_{function}_\d+", str(event["api_name"])))
 
 
 def _send(writer: asyncio.StreamWriter, method: str, path: str, body: bytes = b"") -> None:

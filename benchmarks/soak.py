@@ -129,8 +129,10 @@ def main() -> int:
         for thread in threads:
             thread.join()
         watch.look(app.url, temp, kept, since, notes.calls.total())
-        log = app.log.read_text(errors="replace")
-    return report(notes, watch, log)
+        failed = report(
+            notes, watch, app.log.read_text(errors="replace")
+        )  # before the app's end, which may fail as well
+    return failed
 
 
 def visit(url: str, notes: Notes, over: threading.Event, name: str, job: Callable[..., None], number: int) -> None:

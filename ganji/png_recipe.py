@@ -79,10 +79,12 @@ def _texts(data: bytes) -> list[bytes]:
 
 
 def is_emoji_file(path: Path) -> bool:
-    """Whether a file is an emoji of ours, by the recipe that it carries: not a photo, a crop or a reconstruction."""
+    """Whether a file is an emoji of ours, by the recipe that it carries: not a photo, a crop or a reconstruction, nor a blend
+    with layers of the face generator, which shows as much of somebody as those layers do."""
     try:
         if path.stat().st_size > validate.MAX_PHOTO_BYTES:
             return False
-        return extract(path.read_bytes()).kind != "face"
+        recipe = extract(path.read_bytes())
     except (OSError, InputError):
         return False
+    return recipe.kind != "face" and not (recipe.photo and recipe.num_face_layers)

@@ -1,7 +1,7 @@
 """Where photos may lie, and how soon they are gone.
 
 A folder of our own, told to Gradio before it is imported. Each process has a part of it, with a marker file: nothing
-without that marker is ever wiped. What is older than ten minutes goes every minute; all of it goes at the end, also at
+without that marker is ever wiped. What is nearly ten minutes old goes every half minute; all of it goes at the end, also at
 SIGTERM, and what a killed process left goes at the next start. Results of photos are kept in memory only, as long.
 """
 
@@ -35,8 +35,8 @@ except ImportError:  # Windows: there parts of dead processes are told by their 
 V = TypeVar("V")
 MARKER, PART = ".ganji-temporary", "run-"
 MARKER_TEXT = "GAN-ji made this folder and deletes everything in it.\n"
-MAX_AGE = 540.0  # s; with a sweep a minute nothing lives for longer than ten minutes
-SWEEP_EVERY = 60.0  # s
+MAX_AGE = 540.0  # s; with a sweep every half minute nothing lives for longer than ten minutes, even if one is slow
+SWEEP_EVERY = 30.0  # s
 SPARED_AGE = 6 * 3600.0  # s: emoji, which a page left open still links to
 MAX_BYTES = 2 << 30  # of one process's files; over it the oldest go early
 MAX_TRIES = 1000
@@ -66,6 +66,7 @@ class TempFolder:
         self.base = _own_folder(base or _default_base())
         self._spare, self._clock = spare, clock
         self._kept: frozenset[Path] = frozenset()
+        self._spared: set[Path] = set()  # files that have been found to be spared: thousands, so each is read once only
         self._stopped = threading.Event()
         self._purged: list[Callable[[], object]] = []
         self.path = Path(tempfile.mkdtemp(prefix=PART, dir=self.base))
@@ -93,13 +94,17 @@ class TempFolder:
     def sweep(self) -> int:
         """Delete what is too old, and the oldest if there is too much. Returns how many files went."""
         now, left, gone = self._clock(), [], 0
+        spared, self._spared = self._spared, set()
         for path in _files(self.path):
             if path in self._kept or path.name == MARKER:
                 continue
             try:
                 status = path.lstat()
                 age = now - max(status.st_mtime, status.st_ctime)
-                too_old = age >= MAX_AGE and (age >= SPARED_AGE or not self._spare(path))
+                too_old = age >= MAX_AGE
+                if too_old and age < SPARED_AGE and (path in spared or self._spare(path)):
+                    self._spared.add(path)
+                    too_old = False
             except OSError:
                 continue
             if too_old:

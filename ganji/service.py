@@ -21,14 +21,14 @@ from ganji.admission import Admission, Limits, Waiting
 from ganji.align import AlignedFace, align_face
 from ganji.errors import BusyError, FaceTooSmallError, NoFaceError
 from ganji.memory import with_less_memory
-from ganji.privacy import TransientCache
+from ganji.privacy import MAX_AGE, TransientCache
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.results import Painted, Projected
 from ganji.studio import Studio
 from ganji.workshop import Workshop
 
 PREVIEW_EVERY = 0.5  # s
-CACHE_ENTRIES, CACHE_SECONDS = 32, 600.0
+CACHE_ENTRIES = 32
 MAX_FACES = 8  # of a photo, offered for choice
 DEADLINES = {"fast": 60.0, "portrait": 150.0}  # s; on a slow machine the best code so far is the answer
 
@@ -74,7 +74,7 @@ class Service:
     def __init__(self, get_studio: Callable[[], Studio], admission: Admission | None = None):
         self._get_studio = get_studio
         self.admission = admission or Admission(Limits())
-        self._found: TransientCache[FoundFace] = TransientCache(CACHE_ENTRIES, CACHE_SECONDS)
+        self._found: TransientCache[FoundFace] = TransientCache(CACHE_ENTRIES, MAX_AGE)
         self._draining = threading.Event()
         self._packing = threading.Lock()
 

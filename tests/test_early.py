@@ -1,9 +1,11 @@
-"""Calls that are refused when they come in, and the small sessions, in a Gradio app of a few lines."""
+"""Calls that are refused when they come in, small sessions and closed routes, in a Gradio app of a few lines."""
 
 import json
 import re
 import threading
+import time
 import urllib.request
+from datetime import datetime, timedelta
 
 import gradio as gr
 import pytest
@@ -11,7 +13,7 @@ from gradio.state_holder import SessionState
 
 from ganji.admission import Admission, Limits
 from ganji.errors import BusyError
-from ganji.ui import early, sessions
+from ganji.ui import early, server, sessions, surplus
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def page(monkeypatch, tmp_path):
         counted = gr.State(0)
         button = gr.Button()
         button.click(lambda n: (n + 1, str(n + 1)), counted, [counted, button], api_name="count")
+        button.click(search, gr.Number(1), button, api_name="ui_search_3")
     blocks.queue(max_size=50, default_concurrency_limit=None)
     early.install(blocks, ("search",), admission.check_room)
     _, url, _ = blocks.launch(prevent_thread_lock=True, quiet=True, inbrowser=False)
@@ -56,6 +59,15 @@ def answer_of(url, name, event):
     with urllib.request.urlopen(f"{url}gradio_api/call/{name}/{event}", timeout=20) as answer:
         kind, data = re.findall(r"event: (\w+)\ndata: (.*)", answer.read().decode())[-1]
     return kind, json.loads(data)
+
+
+def page_event(url, session, number, values, headers=()):
+    """How an event of an open page ends."""
+    body = json.dumps({"data": values, "fn_index": number, "session_hash": session}).encode()
+    headers = {"Content-Type": "application/json", **dict(headers)}
+    urllib.request.urlopen(urllib.request.Request(f"{url}gradio_api/queue/join", body, headers), timeout=20).read()
+    with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=20) as answer:
+        return json.loads(re.findall(r'data: (\{"msg":"process_completed".*)', answer.read().decode())[-1])
 
 
 def test_who_gets_no_place_hears_it_and_nothing_runs(page):
@@ -85,6 +97,36 @@ def test_calls_that_gradio_has_not_begun_count(page):
     blocks._queue.active_jobs = [None] * len(blocks._queue.active_jobs)
     assert [answer_of(url, "search", event) for event in events[:2]] == [("complete", [0]), ("complete", [1])]
     assert sorted(ran) == [0, 1]
+
+
+def test_the_page_hears_it_in_its_language(page):
+    """And as its own event would say it: without the code that programs get."""
+    url, _, admission, ran, _ = page
+    with admission.reserved_place(), admission.reserved_place():
+        for lang, sentence in (("en-US", r"Many photos .* in about \d+ seconds\."), ("ko-KR", "[^a-z]*[가-힣][^a-z]*")):
+            said = page_event(url, lang, 3, [1], {"Accept-Language": lang})
+            assert said["success"] is False
+            assert re.fullmatch(sentence, said["output"]["error"])
+    assert ran == []
+
+
+def test_the_app_names_what_is_refused_early_and_what_makes_files():
+    """Names that nothing has would let everybody in; file jobs beside this group would take Gradio's threads from all."""
+    app, _ = server.build()
+    jobs = {}
+    for function in app.blocks.fns.values():
+        jobs.setdefault(re.sub(r"^ui_(\w+)_\d+$", r"\1", str(function.api_name)), []).append(function)
+    assert {*server.SEARCHES, *server.FILE_JOBS} <= set(jobs)
+    for name in server.FILE_JOBS:
+        assert {(one.concurrency_id, one.concurrency_limit) for one in jobs[name]} == {("files", 2)}, name
+    for name in set(jobs) - set(server.FILE_JOBS):
+        assert all(one.concurrency_limit in (None, "default") for one in jobs[name]), name
+
+
+def test_file_jobs_are_refused_once_many_wait():
+    server._check_files(server.FILE_JOBS_WAITING - 1)
+    with pytest.raises(BusyError, match=r"^Many files .* try again in 60 seconds\.$"):
+        server._check_files(server.FILE_JOBS_WAITING)
 
 
 def test_room_is_checked_without_taking_it():
@@ -133,11 +175,101 @@ def test_state_lives_with_its_session(page):
     url, *_ = page
 
     def count(session):
-        body = json.dumps({"data": [None], "fn_index": 2, "session_hash": session}).encode()
-        request = urllib.request.Request(f"{url}gradio_api/queue/join", body, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=20).read()
-        with urllib.request.urlopen(f"{url}gradio_api/queue/data?session_hash={session}", timeout=20) as answer:
-            text = answer.read().decode()
-        return json.loads(re.findall(r'data: (\{"msg":"process_completed".*)', text)[-1])["output"]["data"][1]
+        return page_event(url, session, 2, [None])["output"]["data"][1]
 
     assert [count("a"), count("a"), count("b"), count("a")] == ["1", "2", "1", "3"]
+
+
+class Clock:
+    """A time that the test sets."""
+
+    now = datetime(2026, 1, 1)
+
+    def __call__(self):
+        return self.now
+
+    def go(self, **much):
+        self.now += timedelta(**much)
+
+
+@pytest.fixture
+def visits(page):
+    """(sessions of the page with a clock of ours, the clock)."""
+    clock = Clock()
+    return sessions.SmallSessions(page[1], clock), clock
+
+
+def test_who_has_left_is_forgotten(visits):
+    """Changed in place, as the page's own state is: nothing ever tells Gradio that it was written."""
+    holder, clock = visits
+    for name in ("left", "here"):
+        holder[name].state_data[1] = f"the code of {name}"
+    _ = holder["a program's call"]
+    holder["left"].is_closed = True
+    clock.go(minutes=9)
+    holder.delete_all_expired_state()
+    assert "left" in holder
+    clock.go(minutes=2)
+    holder.delete_all_expired_state()
+    assert set(holder.session_data) == set(holder.time_last_used) == {"here"}
+    assert holder["left"].state_data == {}
+    assert holder["here"].state_data == {1: "the code of here"}
+
+
+def test_who_comes_back_is_kept(visits):
+    """A telephone drops the line; the last news of a search, a second later, is nobody who comes back."""
+    holder, clock = visits
+    for name in ("back", "left"):
+        holder[name].is_closed = True
+        holder[name].state_data[1] = "a code"
+    clock.go(seconds=1)
+    _ = holder["left"]
+    clock.go(minutes=5)
+    _ = holder["back"]
+    clock.go(minutes=20)
+    holder.delete_all_expired_state()
+    assert set(holder.session_data) == {"back"}
+    clock.go(hours=6)
+    holder.delete_all_expired_state()
+    assert not holder.session_data
+
+
+def test_a_closed_page_is_forgotten_by_gradio_itself(page, monkeypatch):
+    """Its heartbeat ends, it is marked as closed, and Gradio's own clean-up takes its state away."""
+    url, blocks, *_ = page
+    monkeypatch.setattr(sessions, "LEFT", timedelta(seconds=1))
+    holder = blocks.app.state_holder
+    state = holder["mine"]
+    state.state_data[1] = "a code"
+    with urllib.request.urlopen(f"{url}gradio_api/heartbeat/mine", timeout=20) as heart:
+        assert heart.readline() == b"data: ALIVE\n"
+        time.sleep(2.5)
+        assert "mine" in holder
+    until = time.monotonic() + 30
+    while "mine" in holder and time.monotonic() < until:
+        time.sleep(0.1)
+    assert state.is_closed
+    assert "mine" not in holder
+
+
+# routes
+
+OPEN = """
+/ /app_id /assets/{path} /call/v2/{api_name} /call/v2/{api_name}/{event_id} /call/{api_name} /call/{api_name}/{event_id}
+/cancel /component_server /config /custom_component/{id}/{environment}/{type}/{file_name} /favicon.ico /file/{path}
+/file={path_or_url} /heartbeat/{session_hash} /info /login /login_check /logout /manifest.json /api/{api_name}
+/openapi.json /pwa_icon /pwa_icon/{size} /queue/data /queue/join /queue/status /reset /robots.txt /run/{api_name}
+/startup-events /static/{path} /svelte/{path} /theme.css /token /upload /upload_progress /user
+"""
+
+
+def test_a_new_gradio_opens_no_new_doors_unseen(page):
+    """Who moves to another Gradio looks at each route that is new: the page needs it, or surplus.py closes it."""
+    _, blocks, *_ = page
+    paths = [path for path in blocks.app.openapi()["paths"] if not path.startswith(surplus.CLOSED)]
+    assert len(paths) > 30
+    assert {path.removeprefix("/gradio_api").rstrip("/") or "/" for path in paths} <= set(OPEN.split())
+    for closed in surplus.CLOSED[1:]:
+        assert any(path.startswith(closed) for path in blocks.app.openapi()["paths"]), (
+            f"{closed}: Gradio has none any more"
+        )

@@ -283,6 +283,24 @@ def test_an_address_of_our_own_upload_is_the_upload(app):
     assert "no photo that" not in said
 
 
+@pytest.mark.parametrize(("path", "body"), [
+    ("docs", None), ("redoc", None), ("openapi.json", None), ("monitoring", None), ("monitoring/summary", None), ("metrics", None),
+    ("gradio_api/dev/reload", None), ("gradio_api/runs", None), ("gradio_api/run-history/buckets", None),
+    ("gradio_api/deep_link?session_hash=a", None), ("gradio_api/proxy=https://a-b.hf.space/", None), ("gradio_api/vibe-code", None),
+    ("gradio_api/process_recording", b""), ("gradio_api/vibe-edit", b"{}"), ("gradio_api/run-history/connect", b"{}"),
+])  # fmt: skip
+def test_doors_that_the_page_does_not_need_are_closed(app, path, body):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(f"{app.url}{path}", body), timeout=20)
+    assert caught.value.code in (404, 405)
+
+
+def test_nothing_is_kept_in_the_browser(app):
+    """Gradio's history of runs: all values and results of a visitor, photos included, in the browser's own database."""
+    with urllib.request.urlopen(f"{app.url}config", timeout=20) as answer:
+        assert json.load(answer)["run_history"] is False
+
+
 def test_too_large_uploads_are_cut_off(app):
     assert upload(app.url, b"\xff" * (validate.MAX_PHOTO_BYTES + (11 << 20))) is None
 

@@ -112,9 +112,27 @@ def test_emoji_stay_for_hours_and_photos_do_not(tmp_path, clock):
     put(folder, "a/emoji.png", embed(picture, Recipe("emoji", seed=7)))
     put(folder, "b/face.png", embed(picture, Recipe("face", photo="0" * 16)))
     put(folder, "c/photo.png")
+    put(folder, "d/own-emoji.png", embed(picture, Recipe("emojified", photo="0" * 16)))
+    put(folder, "e/half-own-face.png", embed(picture, Recipe("emojified", photo="0" * 16, num_face_layers=4)))
+    put(folder, "f/half-nobody.png", embed(picture, Recipe("emojified", seed=7, num_face_layers=4)))
     clock.ahead = 700
     folder.sweep()
-    assert files(folder.path) == [MARKER, "a/emoji.png"]
+    assert files(folder.path) == [MARKER, "a/emoji.png", "d/own-emoji.png", "f/half-nobody.png"]
+    clock.ahead = privacy.SPARED_AGE + 1
+    folder.sweep()
+    assert files(folder.path) == [MARKER]
+
+
+def test_what_is_spared_is_looked_at_once(tmp_path, clock):
+    """A busy page has thousands of emoji; reading them all at every sweep made photos wait for theirs."""
+    looked_at = []
+    folder = TempFolder(tmp_path / "base", clock=clock, spare=lambda path: not looked_at.append(path.name))
+    for name in ("a/one.png", "b/two.png"):
+        put(folder, name)
+    for seconds in (600, 700, 800):
+        clock.ahead = seconds
+        folder.sweep()
+    assert sorted(looked_at) == ["one.png", "two.png"]
     clock.ahead = privacy.SPARED_AGE + 1
     folder.sweep()
     assert files(folder.path) == [MARKER]
@@ -481,3 +499,17 @@ def test_cache_from_many_threads():
         thread.join()
     assert not wrong
     assert len(cache) <= 20
+
+
+def test_results_of_photos_are_forgotten_within_ten_minutes():
+    """As files are: the caches' own ages and the time between two sweeps together."""
+    from ganji.service import Service
+    from ganji.ui.photo_desk import PhotoDesk
+
+    for cache in (Service(lambda: None)._found, PhotoDesk()._works):
+        ticks = Ticks()
+        cache._clock = ticks
+        cache.put("somebody", object())
+        ticks.now = 600 - privacy.SWEEP_EVERY
+        cache.purge()
+        assert not cache._entries

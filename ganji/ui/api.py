@@ -24,7 +24,7 @@ from ganji.photos import open_upload
 from ganji.results import Painted
 from ganji.service import FoundFace, Progress, Service
 from ganji.ui import api_use, files
-from ganji.ui.handlers import told
+from ganji.ui.handlers import FILE_JOB, told
 
 
 def endpoints(service: Service) -> dict[str, Callable[..., Any]]:
@@ -186,7 +186,7 @@ def report(found: FoundFace, note: str = "") -> dict[str, Any]:
 def publish(service: Service) -> None:
     """Declare the endpoints; to be called inside gr.Blocks."""
     for name, function in endpoints(service).items():
-        gr.api(_public(name, function), api_name=name)
+        gr.api(_public(name, function), api_name=name, **(FILE_JOB if name in api_use.NAMES else {}))
 
 
 def _public(name: str, function: Callable[..., Any]) -> Callable[..., Any]:

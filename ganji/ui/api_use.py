@@ -16,6 +16,7 @@ from ganji.ui import files
 from ganji.workshop import File, PackFiles
 
 ALL = "all"
+NAMES = ("stickers", "pack")
 
 
 def endpoints(service: Service) -> dict[str, Callable[..., Any]]:

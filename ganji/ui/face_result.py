@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from ganji.errors import GanjiError
 from ganji.recipe import Recipe
 from ganji.service import FoundFace, Progress, Service
 from ganji.ui import components, files, parts, texts
@@ -87,15 +88,19 @@ class FaceResult:
         items = self.page.service.find_code(
             work.aligned.picture, mode, before.state if before else None, work.stop.is_set
         )
-        for item in items:
-            if isinstance(item, FoundFace):
-                work.found, work.mode, work.was_shown = item, mode, False
-                break
-            if item.preview is not None:
-                preview = parts.thumbnail(item.preview, PICTURE, 85)
-            if item.preview is not None or time.monotonic() - shown_at >= UPDATE_EVERY:
-                shown_at = time.monotonic()
-                yield self._card(_searching(item, aligned, preview, lang))
+        try:
+            for item in items:
+                if isinstance(item, FoundFace):
+                    work.found, work.mode, work.was_shown = item, mode, False
+                    break
+                if item.preview is not None:
+                    preview = parts.thumbnail(item.preview, PICTURE, 85)
+                if item.preview is not None or time.monotonic() - shown_at >= UPDATE_EVERY:
+                    shown_at = time.monotonic()
+                    yield self._card(_searching(item, aligned, preview, lang))
+        except GanjiError as error:
+            yield self.say_problem(texts.sentence(lang, error))
+            raise
         if work.found is None:  # stopped before the first step
             yield self.say_nothing_yet(lang)
         elif not work.found.from_cache:

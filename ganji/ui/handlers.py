@@ -17,6 +17,9 @@ from ganji.ui import texts
 
 logger = logging.getLogger(__name__)
 
+# How events that make files are declared. They take many seconds, and a thread each of the 40 that Gradio has for everybody.
+FILE_JOB: dict[str, Any] = {"concurrency_limit": 2, "concurrency_id": "files"}
+
 
 @contextmanager
 def told(action: str, lang: str = "en", *, with_code: bool = False) -> Iterator[None]:

@@ -11,6 +11,7 @@ from ganji import animation
 from ganji.recipe import Recipe
 from ganji.stickers import PLATFORMS, check_animated, get_platform
 from ganji.ui import components, parts, texts
+from ganji.ui.handlers import FILE_JOB
 from ganji.ui.shell import Page, Showing, Updates, picked
 from ganji.ui.sticker_panel import made_file, on_show, platform_name, saved, start_download
 from ganji.ui.tab_customize import offered, slider_name
@@ -37,8 +38,10 @@ class MotionPanel:
     def wire(self) -> None:
         """Declare its events."""
         outputs = [self.movements, self.preview, self.formats]
-        self.page.on(self.movements.select, self._show_motion, [], outputs, shows=False)
-        made = self.page.on(self.formats.select, self._save_motion, [], [self.preview, self.file], shows=False)
+        self.page.on(self.movements.select, self._show_motion, [], outputs, shows=False, **FILE_JOB)
+        made = self.page.on(
+            self.formats.select, self._save_motion, [], [self.preview, self.file], shows=False, **FILE_JOB
+        )
         made.success(None, js=start_download("motion-file"))
 
     def _view(self, showing: Showing) -> Updates:

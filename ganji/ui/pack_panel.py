@@ -10,6 +10,7 @@ from ganji import validate
 from ganji.expressions_pack import EXPRESSIONS
 from ganji.recipe import Recipe
 from ganji.ui import components, parts, texts
+from ganji.ui.handlers import FILE_JOB
 from ganji.ui.shell import Page, Updates, picked_number
 from ganji.ui.sticker_panel import on_show, saved
 from ganji.ui.visit import PackShown, Visit
@@ -37,7 +38,7 @@ class PackPanel:
     def wire(self) -> None:
         """Declare its events."""
         outputs = [self.board, self.news, self.files, self.zip, self.sheet, self.animation, self.make]
-        self.page.on(self.make.click, self._make_pack, [], outputs, shows=False, trigger_mode="once")
+        self.page.on(self.make.click, self._make_pack, [], outputs, shows=False, **FILE_JOB, trigger_mode="once")
         self.page.on(self.board.select, self._choose_member, trigger_mode="multiple")
 
     def _make_pack(self, visit: Visit, request: gr.Request) -> Iterator[Updates]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from PIL import Image
 
 from ganji.align import AlignedFace
-from ganji.privacy import TransientCache
+from ganji.privacy import MAX_AGE, TransientCache
 from ganji.service import FoundFace
 
-MAX_PHOTOS, MAX_SECONDS = 32, 600.0
+MAX_PHOTOS = 32
 MAX_SIDE = 2400  # px of the copy that is kept for marking a face by hand
 
 
@@ -56,7 +56,7 @@ class PhotoDesk:
     """All photos of all visitors, each under a key that only its visit knows."""
 
     def __init__(self) -> None:
-        self._works: TransientCache[PhotoWork] = TransientCache(MAX_PHOTOS, MAX_SECONDS)
+        self._works: TransientCache[PhotoWork] = TransientCache(MAX_PHOTOS, MAX_AGE)
 
     def put(self, photo: Image.Image, faces: list[AlignedFace]) -> tuple[str, PhotoWork]:
         """Start on a photo whose faces have been cropped: (its key, the work)."""

@@ -11,13 +11,15 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
+from starlette.middleware import Middleware
+
 from ganji import hub, validate
-from ganji.errors import GanjiError
+from ganji.errors import BusyError, GanjiError
 from ganji.loading import BackgroundLoad
 from ganji.privacy import TempFolder
 from ganji.service import Service
 from ganji.studio import Studio
-from ganji.ui import early, health, mcp_tools, refusals, sessions, texts, theme, zero_gpu
+from ganji.ui import api_use, early, health, mcp_tools, refusals, sessions, surplus, texts, theme, zero_gpu
 from ganji.ui.components import ASSETS
 from ganji.ui.page import App
 from ganji.ui.showcase import Showcase
@@ -30,7 +32,9 @@ LOOK_UP_SECONDS = 0.5  # a signal that the system gives to another thread is han
 QUEUE_SIZE = 200  # events of all kinds; photos have their own limit in ganji.admission
 GPU_SLOTS = 2
 STATUS_EVERY = 2.0  # s; by itself Gradio tells everybody who waits his position whenever anybody's turn has come
-SEARCHES = ("emojify_photo", "project_photo")
+SEARCHES = ("emojify_photo", "project_photo", "open_photo", "open_example")
+FILE_JOBS = (*api_use.NAMES, "save_sticker", "save_everything", "show_motion", "save_motion", "make_pack")
+FILE_JOBS_WAITING = 16
 
 
 def build() -> tuple[App, BackgroundLoad[Studio]]:
@@ -64,12 +68,14 @@ def serve(folder: TempFolder) -> None:
         status_update_rate=STATUS_EVERY, max_size=QUEUE_SIZE, default_concurrency_limit=None, api_open=False
     )
     early.install(app.blocks, SEARCHES, service.admission.check_room)
+    early.install(app.blocks, FILE_JOBS, _check_files)
     app.blocks.launch(
         server_name=os.environ.get("GRADIO_SERVER_NAME") or ("0.0.0.0" if on_space else "127.0.0.1"),
         server_port=int(os.environ.get("GRADIO_SERVER_PORT") or 7860),
         prevent_thread_lock=True,
         show_error=False,
         enable_monitoring=False,
+        run_history=False,  # by itself Gradio keeps what a visitor made, photos too, in his browser for good
         quiet=True,
         pwa=False,
         mcp_server=importlib.util.find_spec("mcp") is not None,  # the endpoints as tools at /gradio_api/mcp/
@@ -79,7 +85,10 @@ def serve(folder: TempFolder) -> None:
         theme=theme.theme(),
         css=theme.css(),
         i18n=texts.I18N,
-        app_kwargs={"routes": health.routes(service, lambda: load.state, with_metrics=with_metrics)},
+        app_kwargs={
+            "routes": health.routes(service, lambda: load.state, with_metrics=with_metrics),
+            "middleware": [Middleware(surplus.ClosedRoutes)],
+        },
     )
     if not zero_gpu.is_there():
         load.start()  # not before: Gradio gives the page three seconds to answer, or ends the process
@@ -100,6 +109,16 @@ def _check_settings() -> None:
         open_store()
     except GanjiError as error:
         raise SystemExit(f"ganji: {error}") from None
+
+
+def _check_files(ahead: int) -> None:
+    """Say that a job that makes files would wait for too long.
+
+    Raises:
+        BusyError: so many wait already.
+    """
+    if ahead >= FILE_JOBS_WAITING:
+        raise BusyError("Many files are being made just now; try again in 60 seconds.", 60)
 
 
 def _when_loaded(app: App, load: BackgroundLoad[Studio]) -> None:

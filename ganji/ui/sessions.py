@@ -3,16 +3,26 @@
 By itself it describes every component of the page anew for each session, for links that bring a page's state back: with
 this page 9 ms of the event loop, which everybody waits for, and 220 KB a call. We have no such links. Sessions share the
 page's components here until they change one.
+
+And when they go: Gradio deletes the state of a page that was closed only where an event has that state among its outputs.
+Ours change it in place, so it would stay until 10,000 others have come.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Callable
 from copy import copy
+from datetime import datetime, timedelta
 from typing import Any
 
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
+
+# A session goes so long after its last call, if its page was closed (a telephone may drop the line for a moment) or if it is
+LEFT = timedelta(minutes=10)  # a program's, for which nothing is kept; any other, as its emoji do on disk, after
+UNUSED = timedelta(hours=6)
+BACK = timedelta(seconds=30)  # a call of a closed session so long after its last one: the page is back
 
 
 def install(blocks: gr.Blocks) -> None:
@@ -21,17 +31,41 @@ def install(blocks: gr.Blocks) -> None:
 
 
 class SmallSessions(StateHolder):
-    """Gradio's sessions by their id, without descriptions of components."""
+    """Gradio's sessions by their id, without descriptions of components.
 
-    def __init__(self, blocks: gr.Blocks):
+    Args:
+        clock: the time.
+    """
+
+    def __init__(self, blocks: gr.Blocks, clock: Callable[[], datetime] = datetime.now):
         super().__init__()
         self.set_blocks(blocks)
         self._pattern = SessionState(blocks)
+        self._clock = clock
 
     def __getitem__(self, session_id: str) -> SessionState:
-        if session_id not in self.session_data:
+        state = self.session_data.get(session_id)
+        if state is None:
             self.session_data[session_id] = self._fresh()
-        return super().__getitem__(session_id)
+        elif state.is_closed and self._idle(session_id) > BACK:
+            state.is_closed = False
+        found = super().__getitem__(session_id)
+        self.time_last_used[session_id] = self._clock()
+        return found
+
+    def delete_all_expired_state(self) -> None:
+        """Forget who has left, with all that was kept for him, and calls of programs, for which nothing was kept. Gradio asks
+        for this every second.
+        """
+        for session_id, state in list(self.session_data.items()):
+            if self._idle(session_id) > (UNUSED if state.state_data and not state.is_closed else LEFT):
+                self.session_data.pop(session_id, None)
+                self.time_last_used.pop(session_id, None)
+
+    def _idle(self, session_id: str) -> timedelta:
+        """Since the session's last call."""
+        now = self._clock()
+        return now - self.time_last_used.setdefault(session_id, now)
 
     def _fresh(self) -> SessionState:
         state, page = copy(self._pattern), self.blocks.default_config

@@ -10,6 +10,7 @@ from ganji.errors import InputError
 from ganji.recipe import Recipe
 from ganji.stickers import PLATFORMS
 from ganji.ui import components, files, parts, texts
+from ganji.ui.handlers import FILE_JOB
 from ganji.ui.shell import Page, Updates, picked
 from ganji.ui.visit import Visit
 from ganji.workshop import File
@@ -33,8 +34,12 @@ class StickerPanel:
     def wire(self) -> None:
         """Declare its events; each ends with a download."""
         for made in (
-            self.page.on(self.platforms.select, self._save_sticker, [], [self.result, self.file], shows=False),
-            self.page.on(self.everything.click, self._save_everything, [], [self.result, self.file], shows=False),
+            self.page.on(
+                self.platforms.select, self._save_sticker, [], [self.result, self.file], shows=False, **FILE_JOB
+            ),
+            self.page.on(
+                self.everything.click, self._save_everything, [], [self.result, self.file], shows=False, **FILE_JOB
+            ),
         ):
             made.success(None, js=start_download("sticker-file"))
 

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ganji import validate
-from ganji.errors import NoFaceError, PhotoError
+from ganji.errors import BusyError, NoFaceError, PhotoError
 from ganji.photos import open_photo, open_upload
 from ganji.ui import components, files, parts, texts
 from ganji.ui.face_result import FaceResult
@@ -118,8 +118,10 @@ class PhotoTab:
                     work, lang, is_open=True
                 )
                 return
-        except PhotoError as error:
+        except (PhotoError, BusyError) as error:
             yield self.result.say_problem(texts.sentence(lang, error))
+            if isinstance(error, BusyError):
+                raise
             return
         visit.photo, work = self.page.desk.put(photo, faces)
         work.mode = validate.choice("mode", mode, ("fast", "portrait"))

@@ -190,10 +190,11 @@ WORDS: dict[str, tuple[str, str]] = {
     "about_privacy": (
         "#### Your photo\n"
         "The upload, the crop and the reconstruction are kept in memory and in a temporary folder only. They are gone within ten minutes, and when the app stops. "
-        "The face code and your emoji live with this visit and go with it. Nothing of a photo gets into logs, caches on disk, recipes or picture files. No analytics.",
+        "The face code lives in memory with this visit and goes within ten minutes of its end; the files of your emoji, within six hours. "
+        "Nothing of a photo gets into logs, caches on disk, recipes or picture files. No analytics, and no history in your browser.",
         "#### 내 사진\n"
         "올린 사진, 잘라 낸 얼굴, 재구성한 얼굴은 메모리와 임시 폴더에만 있습니다. 10분 안에, 그리고 앱이 멈출 때 지워집니다. "
-        "얼굴 코드와 이모지는 이 방문 동안만 남습니다. 사진의 어떤 것도 로그, 디스크 캐시, 레시피, 그림 파일에 들어가지 않습니다. 방문자 분석도 없습니다.",
+        "얼굴 코드는 이 방문 동안 메모리에만 있고 방문이 끝나면 10분 안에, 이모지 파일은 6시간 안에 지워집니다. 사진의 어떤 것도 로그, 디스크 캐시, 레시피, 그림 파일에 들어가지 않습니다. 방문자 분석도, 브라우저에 남는 기록도 없습니다.",
     ),
     "about_licences": (
         "#### Licences and credits\n"

@@ -1,18 +1,22 @@
 """The main job: a real photo becomes an emoji on the page, a slider moves it, and it is saved."""
 
 import re
+from contextlib import ExitStack
 
 import pytest
 from PIL import Image
 from playwright.sync_api import expect
 from skimage import data
 
+from benchmarks.client import marked_photo, stream, upload
+from ganji.admission import Limits
 from ganji.png_recipe import extract
 from tests.browser.conftest import DESKTOP
 from tests.browser.steps import downloaded, shown_bytes, tab
 
 pytestmark = pytest.mark.browser
 SEARCH = 150_000  # ms that a photo may take on a busy machine
+PLACES = Limits().long_running + Limits().long_waiting
 
 
 def test_a_photo_becomes_an_emoji_a_slider_moves_it_and_it_is_saved(open_page, tmp_path):
@@ -82,3 +86,21 @@ def test_without_a_face_the_marks_are_offered_at_once(open_page, tmp_path):
     expect(page.locator("#result .problem")).to_contain_text("No face was found", timeout=SEARCH)
     expect(page.locator("#marks .mark")).to_have_count(3)
     expect(page.locator("#marks img")).to_be_visible()
+
+
+def test_who_gets_no_place_is_told_and_gets_one_later(open_page, app, tmp_path):
+    """Five programs have all places; once they have left, the same photo is taken."""
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(data.astronaut()).save(path)
+    page = open_page(DESKTOP).page
+    with ExitStack() as others:
+        for number in range(PLACES):
+            news = others.enter_context(stream(app.url, upload(app.url, marked_photo(500 + number))))
+            assert next(news)[0] == "generating"
+        page.set_input_files("#photo input[type=file]", path)
+        expect(page.locator(".toast-body")).to_contain_text(re.compile(r"try again in about \d+ seconds\."))
+        expect(page.locator("#result")).not_to_contain_text("Looking for faces")
+    page.reload()
+    page.locator("#picture img").wait_for()
+    page.set_input_files("#photo input[type=file]", path)
+    expect(page.locator("#result")).to_contain_text("LPIPS", timeout=SEARCH)
