@@ -5,6 +5,7 @@ import string
 from pathlib import Path
 
 import pytest
+import torch
 
 from ganji import errors, stickers
 from ganji.blend import blend_presets
@@ -132,6 +133,15 @@ def test_everything_on_offer_has_a_name_of_its_own(lang):
         assert len(set(names)) == len(names) > 0
     if lang == "ko":
         assert all(HANGUL.search(name) for name in (*shown, *sliders, *examples))
+
+
+def test_closed_form_sliders_are_numbered_without_gaps():
+    names = ("smile", "coarse 1", "coarse 3", "fine 2", "coarse 7", "fine 9")
+    items = tuple(Direction(name, torch.zeros(4), (0, 2)) for name in names)
+    sliders = offered(Directions(items))
+    assert [slider.index for slider in sliders] == list(range(6))
+    labels = [slider_name(slider.name, "en") for slider in sliders]
+    assert labels == ["Smile", "Shape 1", "Shape 2", "Style 1", "Shape 3", "Style 2"]
 
 
 def test_unknown_sliders_keep_their_names():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import itertools
 import secrets
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,7 +126,7 @@ class CustomizeTab:
 
 @dataclass(frozen=True)
 class Slider:
-    """A direction that the page offers: its position among all, and its name as it is known."""
+    """A direction that the page offers: its position among all, and the name that slider_name makes its label of."""
 
     index: int
     name: str
@@ -133,10 +134,19 @@ class Slider:
 
 
 def offered(directions: Directions) -> tuple[Slider, ...]:
-    """The sliders of the page: all, up to a limit; of the factors of 2022 the five that its page had."""
+    """The sliders of the page: all, up to a limit; of the factors of 2022 the five that its page had.
+
+    Those of closed form are counted anew: a file leaves out those that change too much at once, and a gap looks like a loss.
+    """
     if directions.method == "rosinality":
         return tuple(Slider(k, name, directions.items[k]) for k, name in FACTORS_2022.items() if k < len(directions))
-    return tuple(Slider(k, d.name, d) for k, d in enumerate(directions.items[:MAX_SLIDERS]))
+    sliders, seen = [], Counter[str]()
+    for k, direction in enumerate(directions.items[:MAX_SLIDERS]):
+        word, _, number = direction.name.rpartition(" ")
+        is_counted = word in COUNTED_FROM_0 and number.isdecimal()
+        sliders.append(Slider(k, f"{word} {seen[word]}" if is_counted else direction.name, direction))
+        seen[word] += is_counted
+    return tuple(sliders)
 
 
 def slider_name(name: str, lang: str) -> str:
