@@ -1,6 +1,6 @@
 """Make the pictures of docs/img from the bundled models: `python scripts/make_pictures.py [NAME ..]`. A development tool.
 
-astronaut: a real photo's four pictures (needs scikit-image). faces: 16 faces beside their emoji in four styles. blend: the
+astronaut: a real photo's four pictures; variants: the same photo turned, dark, squeezed (need scikit-image). faces: 16 faces beside their emoji in four styles. blend: the
 strip of cut points. random: emoji of seeds 0 to 99. directions-emoji, directions-emojified: what every slider does.
 Faces are chosen by number, before anyone looked: of seeds 4200 to 4399 the first 8 whose mouth gap is above 0.10 and the
 first 8 below 0.035, as measured with MediaPipe (benchmarks/data).
@@ -41,6 +41,36 @@ def astronaut(studio: Studio) -> Image.Image:
     emoji = studio.render(studio.emojified(code=found.code), found.code).picture
     print(f"astronaut: LPIPS {found.distance:.3f}, {found.steps} steps, {found.seconds:.1f} s")
     return images.grid([photo.resize((256, 256), Image.Resampling.LANCZOS), aligned, found.reconstruction, emoji], 4, 8)
+
+
+def variants(studio: Studio) -> Image.Image:
+    """The astronaut's photo as others would have taken it: above the crop, below its emoji."""
+    import skimage.data
+
+    photo = Image.fromarray(skimage.data.astronaut())
+    buffer = io.BytesIO()
+    photo.save(buffer, "JPEG", quality=8)
+    made = {
+        "as it is": photo,
+        "left": photo.rotate(18, Image.Resampling.BICUBIC, expand=True),
+        "right": photo.rotate(-18, Image.Resampling.BICUBIC, expand=True),
+        "dark": photo.point(lambda level: level * 0.35),
+        "bright": photo.point(lambda level: min(255, level * 1.6)),
+        "lit from one side": Image.composite(
+            photo, Image.new("RGB", photo.size), Image.linear_gradient("L").rotate(90).resize(photo.size)
+        ),
+        "JPEG quality 8": Image.open(buffer),
+        "160 px": photo.resize((160, 160), Image.Resampling.LANCZOS),
+    }
+    above, below = [], []
+    for title, variant in made.items():
+        aligned = studio.align(variant).picture
+        *_, step = studio.project(aligned, "fast")
+        found = studio.finish(aligned, step, "fast")
+        print(f"{title}: LPIPS {found.distance:.3f}")
+        above.append(aligned)
+        below.append(studio.render(studio.emojified(code=found.code), found.code).picture)
+    return images.grid(small(above + below), len(made), GAP)
 
 
 def chosen_faces() -> list[int]:
@@ -112,6 +142,7 @@ def save(picture: Image.Image, name: str) -> None:
 
 MAKERS = {
     "astronaut": astronaut,
+    "variants": variants,
     "faces": faces,
     "blend": blend,
     "random": random,

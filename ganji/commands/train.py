@@ -184,7 +184,8 @@ def _loop(trainer, validation, args: argparse.Namespace) -> int:  # type: ignore
 
     def save(images: int, resolution: int) -> None:
         trainer.save(args.out)
-        info = {"recipe": " ".join(sys.argv[1:])[:2000], "images": images}
+        words = [Path(word).name if word.startswith("/") else word for word in sys.argv[1:]]  # no path of this machine
+        info = {"recipe": " ".join(words)[:2000], "images": images}
         native.write_generator(args.out / "generator.safetensors", trainer.ema, info=info)
         if validation is not None:
             scores = trainer.evaluate(validation, resolution)
