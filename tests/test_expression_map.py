@@ -18,6 +18,7 @@ from .helpers import TINY, make_generator
 NAMES = tuple(field.name for field in fields(Expressions))
 MEANS = {"gap": 0.1, "width": 0.92, "lift": 0.05, "left_eye": 0.31, "right_eye": 0.31}
 SPREADS = {"gap": 0.09, "width": 0.12, "lift": 0.056, "left_eye": 0.07, "right_eye": 0.07}
+MARGINS = {"gap": 0.025, "lift": 0.02, "width": 0.04, "eye": 0.03}
 W_DIM = TINY["mobile"].w_dim
 
 
@@ -43,8 +44,7 @@ def known(codes):
         last.bias.copy_((last.bias - outputs.mean(dim=0)) / outputs.std(dim=0))
     network.output_mean.copy_(torch.tensor([MEANS.get(name, 0.0) for name in NAMES]))
     network.output_std.copy_(torch.tensor([SPREADS.get(name, 1.0) for name in NAMES]))
-    rules = default_rules()
-    return ExpressionMap(NAMES, network.eval().requires_grad_(False), rules.classes, rules.margins)
+    return ExpressionMap(NAMES, network.eval().requires_grad_(False), default_rules().classes, MARGINS)
 
 
 def test_a_settled_code_keeps_its_classes_and_stands_clear_of_borders(known, codes, statistics):
@@ -88,8 +88,7 @@ def test_the_way_is_the_shortest_for_a_linear_map(codes, statistics):
     """For a linear map the shortest way has a closed form: the pseudo-inverse in whitened space."""
     network = Perceptron((W_DIM, len(NAMES)), torch.Generator().manual_seed(1))
     network.standardise(codes, network(codes).detach())
-    rules = default_rules()
-    linear = ExpressionMap(NAMES, network.eval().requires_grad_(False), rules.classes, rules.margins)
+    linear = ExpressionMap(NAMES, network.eval().requires_grad_(False), default_rules().classes, MARGINS)
     jacobian = network.output_std[:, None] * network.layers[0].weight / network.input_std
     wanted = network(codes[:20]) + 0.1 * network.output_std
     moved = linear._moved(codes[:20], wanted, statistics.to_w)

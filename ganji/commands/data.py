@@ -73,7 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--count", type=int, default=200_000)
     add("--first", type=int, default=CODES_SEED, help="first seed")
     add("--psi", type=float, nargs=2, default=(0.5, 1.0), metavar=("LOW", "HIGH"))
-    add("--settled", type=float, default=0.8, help="share of the margins to which codes are settled; 0: as they come")
+    add("--settled", type=float, default=0.4, help="share of the margins to which codes are settled; 0: as they come")
     add = kind(
         "codebook", "which code draws what: drawing set, colour, eyes, mouth", _codebook, out="a .safetensors file"
     )
