@@ -60,7 +60,7 @@ def variants(studio: Studio) -> Image.Image:
             photo, Image.new("RGB", photo.size), Image.linear_gradient("L").rotate(90).resize(photo.size)
         ),
         "JPEG quality 8": Image.open(buffer),
-        "160 px": photo.resize((160, 160), Image.Resampling.LANCZOS),
+        "240 px": photo.resize((240, 240), Image.Resampling.LANCZOS),
     }
     above, below = [], []
     for title, variant in made.items():
