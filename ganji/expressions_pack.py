@@ -38,7 +38,7 @@ class Expression:
 # The first is the picture itself. Left and right are the viewer's. Tune here and nowhere else; tests/test_expressions_pack.py says what must hold.
 EXPRESSIONS = (
     Expression(OWN, {}),
-    Expression("neutral", {SMILE: -0.6, MOUTH: -1.0, EYES: 0.2, LOOK: 0.0}),
+    Expression("neutral", {SMILE: 0.0, MOUTH: -1.0, EYES: 0.2, LOOK: 0.0}),
     Expression("smile", {SMILE: 1.0, MOUTH: -0.8, EYES: 0.2, LOOK: 0.0}),
     Expression("laugh", {SMILE: 1.2, MOUTH: 1.2, EYES: -0.2, LOOK: 0.0}),
     Expression("surprised", {SMILE: -3.2, MOUTH: 1.7, EYES: 1.2, LOOK: 0.0}),

@@ -273,3 +273,34 @@ def test_a_new_gradio_opens_no_new_doors_unseen(page):
         assert any(path.startswith(closed) for path in blocks.app.openapi()["paths"]), (
             f"{closed}: Gradio has none any more"
         )
+
+
+def test_many_short_calls_do_not_end_the_answer_of_a_long_one(page):
+    """Gradio keeps unread messages of so many sessions; those that are at their end make room for new ones."""
+    url, blocks, _, _, over = page
+    unread = blocks._queue.pending_messages_per_session
+    assert isinstance(unread, sessions.UnreadMessages)
+    unread.max_size = 10
+    event, answers = post(url, "search", 7), []
+    reader = threading.Thread(target=lambda: answers.append(answer_of(url, "search", event)))
+    reader.start()
+    for number in range(25):
+        assert answer_of(url, "other", post(url, "other", number)) == ("complete", [number])
+    assert len(unread) <= 10
+    over.set()
+    reader.join(20)
+    assert answers == [("complete", [7])]
+
+
+def test_places_of_sessions_that_nobody_ends_are_bounded(page):
+    blocks = page[1]
+    unread = sessions.UnreadMessages(blocks._queue, 3)
+    blocks._queue.pending_event_ids_session |= {name: {"event"} for name in "abcde"}
+    for name in "abcde":
+        unread[name] = name
+    assert list(unread) == ["c", "d", "e"]
+    blocks._queue.pending_event_ids_session.pop("d")
+    unread["f"] = "f"
+    assert list(unread) == ["c", "e", "f"]
+    for name in "abce":
+        blocks._queue.pending_event_ids_session.pop(name)

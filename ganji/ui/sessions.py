@@ -18,16 +18,19 @@ from typing import Any
 
 import gradio as gr
 from gradio.state_holder import SessionState, StateHolder
+from gradio.utils import LRUCache
 
 # A session goes so long after its last call, if its page was closed (a telephone may drop the line for a moment) or if it is
 LEFT = timedelta(minutes=10)  # a program's, for which nothing is kept; any other, as its emoji do on disk, after
 UNUSED = timedelta(hours=6)
+SESSIONS_WITH_MESSAGES = 500  # at most; each may hold a preview
 BACK = timedelta(seconds=30)  # a call of a closed session so long after its last one: the page is back
 
 
 def install(blocks: gr.Blocks) -> None:
     """Have a launched page use small sessions; to be called before there are any."""
     blocks.app.state_holder = SmallSessions(blocks)
+    blocks._queue.pending_messages_per_session = UnreadMessages(blocks._queue)
 
 
 class SmallSessions(StateHolder):
@@ -74,6 +77,28 @@ class SmallSessions(StateHolder):
         state.blocks_config.fns = ChainMap({}, page.fns)  # type: ignore[assignment]
         state.config_values, state.state_data, state._state_ttl = _Nothing(), {}, {}
         return state
+
+
+class UnreadMessages(LRUCache[str, Any]):
+    """Gradio's messages that nobody has fetched yet, by session; a new session takes the place of one that has come to its end.
+
+    By itself the place of the one that was made longest ago is taken, whether somebody still waits for a photo there or not.
+
+    Args:
+        queue: Gradio's; knows which sessions' events are not at their end.
+    """
+
+    def __init__(self, queue: Any, max_size: int = SESSIONS_WITH_MESSAGES):
+        super().__init__(max_size)
+        self._queue = queue
+
+    def __setitem__(self, session_id: str, messages: Any) -> None:
+        if session_id not in self and len(self) >= self.max_size:
+            unfinished = self._queue.pending_event_ids_session
+            ended = next((old for old in self if not unfinished.get(old)), None)
+            if ended is not None:
+                del self[ended]
+        super().__setitem__(session_id, messages)
 
 
 class _Nothing(dict[Any, Any]):
