@@ -10,7 +10,7 @@ borders on every other (multi-modal truncation, Mokady et al. 2022).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -158,6 +158,14 @@ class Codebook:
             group = self.group(name)
             w = w + group.points[group.index(label)] @ group.lift
         return w
+
+    def to(self, device: torch.device | str) -> Codebook:
+        """The same codebook on a device, where the codes are."""
+        groups = tuple(
+            replace(group, **{part: getattr(group, part).to(device) for part in ("axes", "lift", "points")})
+            for group in self.groups
+        )
+        return Codebook(self.mean.to(device), groups, None if self.pairs is None else self.pairs.to(device))
 
     def to_tensors(self) -> tuple[dict[str, torch.Tensor], dict[str, object]]:
         """(tensors, header) for formats/native.py."""

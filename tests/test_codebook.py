@@ -107,6 +107,17 @@ def test_file_round_trip_and_damage(book, tmp_path):
             Codebook.from_file(native.read(path, "codebook"))
 
 
+def test_a_codebook_goes_to_a_device_as_a_whole(book):
+    """Studio sends it where the generators are; "meta" stands in for a GPU, and any tensor left behind would be an error."""
+    moved = book.to("meta")
+    w = torch.zeros(2, len(book.mean), device="meta")
+    assert (
+        moved.settled(w, ("set", "eyes", "mouth"), sets=torch.zeros(2, dtype=torch.long, device="meta")).device
+        == w.device
+    )
+    assert moved.centres(w).device == moved.code({"set": "noto"}).device == w.device
+
+
 def test_unknown_wishes(book):
     with pytest.raises(InputError, match="noto"):
         book.code({"set": "joypixels"})
