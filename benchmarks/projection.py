@@ -31,7 +31,7 @@ import torch.nn.functional as F
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from ganji import images, latents, project
+from ganji import images, latents, project, project_options
 from ganji.data import emoji_sets, perceptual_weights
 from ganji.data.agreement import Agreement, Judge
 from ganji.data.expressions import Expressions
@@ -45,7 +45,7 @@ from ganji.studio import Studio, open_studio
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "projection_baseline.json"
-EXPRESSIONS = HERE / "data" / "expressions_4200_5199.npz"  # of RESERVED seeds
+EXPRESSIONS = HERE / "data" / "expressions_ours_4200_5199.npz"  # of RESERVED seeds, as our face generator paints them
 CODES = "projected_codes.npz"  # in --cache
 STYLES = ("noto", "fluent", "fluent-flat", "twemoji")
 
@@ -54,7 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("speed", "baseline", "codes", "agreement", "emoji"))
     parser.add_argument("--faces", type=int, default=12)
-    parser.add_argument("--modes", nargs="+", default=list(project.MODES))
+    parser.add_argument("--modes", nargs="+", default=list(project_options.MODES))
     parser.add_argument("--steps", type=int, default=1000, help="of the baseline")
     parser.add_argument("--cache", type=Path, default=Path("data-cache"))
     args = parser.parse_args()

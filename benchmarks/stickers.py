@@ -1,6 +1,6 @@
 """Stickers against their platforms' limits: bytes, milliseconds, and a sheet of every file on light, dark and green.
 
-    python benchmarks/stickers.py --faces 5 --count 50 --platform slack --columns 11 --tile 96 --out docs/img/stickers.webp
+    python benchmarks/stickers.py --faces 5 --count 50 --platform slack --columns 11 --tile 72 --out docs/img/stickers.webp
     python benchmarks/stickers.py --pictures FOLDER --out stickers.png            # e.g. of `python -m ganji generate`
     python benchmarks/stickers.py --emoji CACHE --count 20 --out stickers.webp --tile 64
 

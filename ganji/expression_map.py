@@ -11,8 +11,9 @@ The map is a small perceptron, fitted by `python -m ganji data expression-map`; 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -74,6 +75,10 @@ class ExpressionMap:
     network: Perceptron
     rules: Mapping[str, tuple[Rule, ...]]
     margins: Mapping[str, float]
+
+    def on(self, device: torch.device) -> ExpressionMap:
+        """The same with a copy of its network on a device, for codes that are there."""
+        return replace(self, network=copy.deepcopy(self.network).to(device))
 
     def measures(self, w: torch.Tensor) -> list[dict[str, float]]:
         """Measures of codes [B, w_dim], by name."""

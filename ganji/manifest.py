@@ -22,6 +22,7 @@ FORMATS_OF_KIND = {  # kind -> formats that we read it from
     "directions": ("safetensors", "factor"),
     "codebook": ("safetensors",),
     "expression-map": ("safetensors",),
+    "expression-reader": ("safetensors",),
     "perceptual": ("safetensors",),
     "bank": ("safetensors",),
 }
@@ -35,6 +36,7 @@ ROLES = {  # role in a bundle -> kind of file
     "emoji_blend_directions": "directions",
     "codebook": "codebook",
     "expression_map": "expression-map",
+    "expression_reader": "expression-reader",
     "perceptual": "perceptual",
     "bank": "bank",
 }

@@ -3,7 +3,7 @@
 After Karras et al. 2020 (appendix D) with the whitened prior of Wulff and Torralba 2020. Differs from the public
 projectors in what makes it quick: it starts from a bank's nearest codes (bank.py) instead of the mean, first at a low
 resolution where synthesis stops early, one tied w before one w per row, and no noise maps; and what it makes likest is the
-expression, by a close-up of eyes and mouth (likeness.py).
+expression, by a close-up of eyes and mouth (likeness.py) and by measures that are read off it (expression_goal.py).
 """
 
 from __future__ import annotations
@@ -18,60 +18,17 @@ import torch
 import torch.nn.functional as F
 
 from ganji.errors import InputError, ProjectionError
+from ganji.expression_goal import ExpressionGoal
 from ganji.latents import WStatistics
 from ganji.likeness import Likeness
 from ganji.memory import with_less_memory
 from ganji.networks.generator import Generator
 from ganji.perceptual import LPIPS
+from ganji.project_options import ProjectOptions
 
 BETAS, EPSILON = (0.9, 0.99), 1e-8
 PATIENCE_WINDOW = 20  # steps over which progress is judged
 MAX_BAD_STEPS = 3  # non-finite losses in a row
-
-
-@dataclass(frozen=True)
-class ProjectStage:
-    """A part of a projection.
-
-    Attributes:
-        resolution: side of the picture that is compared; synthesis stops there, or at the next side that the generator has.
-        num_steps: at most.
-        tied: one w for all rows, or one per row.
-        learning_rate: in whitened units, at the start of the stage; it falls along a half cosine.
-        keep: how many candidates go on to the next stage.
-    """
-
-    resolution: int
-    num_steps: int
-    tied: bool
-    learning_rate: float
-    keep: int = 1
-
-
-@dataclass(frozen=True)
-class ProjectOptions:
-    """
-    Attributes:
-        stages: run in this order.
-        prior_weight: of the mean squared whitened code: how much being usual counts.
-        spread_weight: of the mean squared difference between rows and their mean, whitened.
-        colour_weight, close_up_weight: of the colours, and of eyes and mouth (likeness.Likeness).
-        deadline: seconds after which the best code so far is the answer; None: no limit.
-        tolerance: a stage ends when its loss fell by less than this fraction over the last 20 steps.
-    """
-
-    stages: tuple[ProjectStage, ...]
-    prior_weight: float = 0.05
-    spread_weight: float = 0.05
-    colour_weight: float = 0.5
-    close_up_weight: float = 0.0
-    deadline: float | None = None
-    tolerance: float = 0.003
-
-    @property
-    def num_steps(self) -> int:
-        """Steps at most."""
-        return sum(stage.num_steps for stage in self.stages)
 
 
 @dataclass(frozen=True)
@@ -131,6 +88,7 @@ def project(
     space: WStatistics,
     state: ProjectionState,
     mask: torch.Tensor | None = None,
+    goal: ExpressionGoal | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[ProjectionStep]:
     """Find a w_plus whose picture resembles `target`. Yields after every step; stop by not asking for more.
@@ -142,6 +100,7 @@ def project(
         space: whitened w space of this generator (latents.w_statistics, activated).
         state: where to start: `start_from`, or the state of an earlier step.
         mask: [1, 1, R, R] in [0, 1]: where the picture counts.
+        goal: the target's expression; None: it is not read.
     Raises:
         InputError: a target of another size.
         ProjectionError: the loss stays non-finite.
@@ -156,7 +115,7 @@ def project(
     for number in range(state.stage, len(options.stages)):
         stage = options.stages[number]
         stage = replace(stage, resolution=generator.resolution_from(stage.resolution))
-        run = _StageRun(generator, target, distance, options, stage, space, mask, state)
+        run = _StageRun(generator, target, distance, options, stage, space, mask, goal, state)
         for step in range(state.step, stage.num_steps):
             loss, perceptual, picture = run.advance(step)
             best = int(torch.argmin(loss))
@@ -184,10 +143,10 @@ def project(
 class _StageRun:
     """The optimisation of one stage: candidates, moments, targets at its resolution."""
 
-    def __init__(self, generator, target, distance, options, stage, space, mask, state):  # type: ignore[no-untyped-def]
+    def __init__(self, generator, target, distance, options, stage, space, mask, goal, state):  # type: ignore[no-untyped-def]
         device = target.device
         self.batch_size = len(state.codes)  # of candidates that are painted at one time
-        self.generator, self.options, self.stage, self.space = generator, options, stage, space
+        self.generator, self.options, self.stage, self.space, self.goal = generator, options, stage, space, goal
         self.codes, self.first, self.second = (
             torch.from_numpy(a.copy()).to(device) for a in (state.codes, state.first, state.second)
         )
@@ -196,8 +155,15 @@ class _StageRun:
         if factor > 1:
             target = F.avg_pool2d(target, factor)
             mask = None if mask is None else F.avg_pool2d(mask, factor)
-        weights = {"colour_weight": options.colour_weight, "close_up_weight": options.close_up_weight}
-        self.likeness = Likeness(target, distance, mask=mask, **weights)
+        self.likeness = Likeness(
+            target,
+            distance,
+            mask=mask,
+            colour_weight=options.colour_weight,
+            close_up_weight=options.close_up_weight,
+            goal=goal,
+            expression_weight=options.expression_weight,
+        )
 
     def advance(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """One Adam step for all candidates. Returns (loss [K], perceptual distance [K], pictures), all detached."""
@@ -223,6 +189,8 @@ class _StageRun:
         prior = centre.square().mean(dim=(1, 2)) * self.options.prior_weight
         spread = (v - centre).square().mean(dim=(1, 2)) * self.options.spread_weight
         loss = unlikeness + prior + spread
+        if self.goal is not None and self.options.meaning_weight:
+            loss = loss + self.options.meaning_weight * self.goal.of_codes(self.space.unwhiten(centre[:, 0]))
         (gradient,) = torch.autograd.grad(loss.sum(), codes)
         return loss.detach(), perceptual.detach(), picture.detach(), gradient
 
@@ -293,32 +261,6 @@ class _StageRun:
             return [0.0]
         _, losses, _ = self._in_batches(self._painted, self.codes)
         return losses.tolist()
-
-
-def with_deadline(options: ProjectOptions, seconds: float | None) -> ProjectOptions:
-    """The same options with another deadline."""
-    return replace(options, deadline=seconds)
-
-
-FAST = ProjectOptions(
-    stages=(
-        ProjectStage(64, 4, tied=True, learning_rate=0.20),
-        ProjectStage(64, 10, tied=True, learning_rate=0.15),
-        ProjectStage(128, 26, tied=True, learning_rate=0.15),  # a closed smile and an open one look alike at 64 px
-    ),
-    prior_weight=0.02,
-    close_up_weight=0.4,
-)
-PORTRAIT = ProjectOptions(
-    stages=(
-        ProjectStage(64, 10, tied=True, learning_rate=0.12),
-        ProjectStage(64, 60, tied=True, learning_rate=0.10),
-        ProjectStage(128, 60, tied=False, learning_rate=0.06),
-        ProjectStage(256, 60, tied=False, learning_rate=0.04),
-    ),
-    close_up_weight=0.4,
-)
-MODES = {"fast": FAST, "portrait": PORTRAIT}
 
 
 def w_plus_array(w_plus: torch.Tensor) -> np.ndarray:

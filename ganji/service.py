@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ganji import project, validate
+from ganji import project, project_options, validate
 from ganji.admission import Admission, Limits, Waiting
 from ganji.align import AlignedFace, align_face
 from ganji.errors import BusyError, FaceTooSmallError, NoFaceError
@@ -199,14 +199,14 @@ class Service:
             is_stopped: asked after every item; once it is true, what was found so far is the answer. Before the first
                 step there is none, and the last item is a Progress.
         """
-        mode = validate.choice("mode", mode, tuple(project.MODES))
+        mode = validate.choice("mode", mode, tuple(project_options.MODES))
         studio, key = self.studio, _key(aligned, mode)
         known = self._found.get(key) if state is None else None
         if known is not None:
             yield known
             return
         start = shown = time.monotonic()
-        total = project.MODES[mode].num_steps
+        total = project_options.MODES[mode].num_steps
         step = None
         steps = studio.project(aligned, mode, state=state, deadline=DEADLINES[mode])
         for item in self.admission.long_job(steps, seconds=DEADLINES[mode]):
@@ -240,7 +240,7 @@ class Service:
         """Whether a search in this mode, starting from what was found, has steps left."""
         if found.state is None:
             return False
-        stages = project.MODES[mode].stages
+        stages = project_options.MODES[mode].stages
         left = [stage.num_steps for stage in stages[found.state.stage :]]
         return bool(left) and (len(left) > 1 or found.state.step < left[0])
 

@@ -14,21 +14,18 @@ from dataclasses import replace
 import torch
 from PIL import Image
 
-from ganji import images, latents, project, validate
+from ganji import images, latents, project, project_options, validate
 from ganji.align import AlignedFace, align_by_points, align_face
-from ganji.bank import LatentBank, codes
 from ganji.blend import BlendCut, BlendPreset, blend_generators, blend_presets
 from ganji.detect import FaceDetector, MTCNNDetector
-from ganji.errors import DirectionsError, InputError, WeightsError
+from ganji.errors import DirectionsError, InputError
 from ganji.expressions_pack import EXPRESSIONS, NamedAxes, has_named
 from ganji.factorize import Directions, move
-from ganji.likeness import face_mask
 from ganji.manifest import Bundle
 from ganji.memory import needs_memory
 from ganji.networks.generator import Generator, use_channels_last
-from ganji.perceptual import LPIPS
-from ganji.precision import in_quick_precision
 from ganji.project import ProjectionStep
+from ganji.projector import Projector
 from ganji.recipe import DEFAULT_STYLE, PhotoCode, Recipe
 from ganji.results import Painted, Projected
 from ganji.settle import Settler
@@ -38,7 +35,6 @@ from ganji.weights import Fetch, WeightStore, open_store
 Points = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]  # both eyes and the mouth, px
 
 BLENDS_KEPT = 3
-BANK_CANDIDATES = 8
 
 
 class Studio:
@@ -70,12 +66,18 @@ class Studio:
             "emojified": self._load_directions("emoji_blend_directions", self.emoji_blend),
         }
         self.perceptual = self._load("perceptual", store.perceptual)
-        self.bank: LatentBank | None = self._load("bank", store.bank)
+        self.projector = Projector(
+            self.face,
+            self.space,
+            self.perceptual,
+            bank=self._load("bank", store.bank),
+            reader=self._load("expression_reader", store.expression_reader),
+            known=known,
+        )
         self.weights_id = f"{bundle.name}.{store.digest(bundle)[:12]}"
         self._blends: OrderedDict[BlendCut, Generator] = OrderedDict()
         self._axes: dict[str, NamedAxes] = {}
         self._lock = threading.Lock()
-        self._projector: tuple[Generator, LPIPS] | None = None
 
     def _load_generators(self) -> tuple[Generator, Generator, Generator]:
         """face, emoji and emoji_blend; a file that serves two roles is loaded once."""
@@ -188,13 +190,8 @@ class Studio:
         Raises:
             InputError: no such mode. WeightsError: the bundle has no perceptual network.
         """
-        validate.choice("mode", mode, tuple(project.MODES))
-        generator, distance = self._projection_networks()
-        target = images.to_tensor(aligned).to(self.device)
-        state = state or project.start_from(self._starts(target), self.space, generator.config.num_ws)
-        options = project.with_deadline(project.MODES[mode], deadline)
-        mask = face_mask(self.img_resolution).to(self.device)
-        yield from project.project(generator, target, distance, options, space=self.space, state=state, mask=mask)
+        validate.choice("mode", mode, tuple(project_options.MODES))
+        yield from self.projector.project(aligned, mode, state, deadline)
 
     def preview(self, step: ProjectionStep) -> Image.Image:
         """What a projection's code looks like now, enlarged to full size."""
@@ -203,14 +200,7 @@ class Studio:
     @needs_memory
     def finish(self, aligned: Image.Image, step: ProjectionStep, mode: str, seconds: float | None = None) -> Projected:
         """The result of a projection: its picture in float32 and how good it is."""
-        assert self.perceptual is not None
-        target = images.to_tensor(aligned).to(self.device)
-        with torch.no_grad():
-            picture = self.face.synthesis(step.w_plus.to(self.device))
-            distance = float(self.perceptual(picture.clamp(-1, 1), target))
-        error = float((picture.clamp(-1, 1) - target).abs().mean()) / 2
-        code, took = PhotoCode(project.w_plus_array(step.w_plus)), step.seconds if seconds is None else seconds
-        return Projected(images.to_pil(picture)[0], code, distance, error, step.index + 1, took, str(self.device), mode)
+        return self.projector.finish(aligned, step, mode, seconds)
 
     def emojified(
         self,
@@ -323,24 +313,6 @@ class Studio:
         if code.digest != recipe.photo or code.w_plus.shape != (config.num_ws, config.w_dim):
             raise InputError("This face code is not the one that the recipe names.")
         return torch.from_numpy(code.w_plus.copy())[None].to(self.device)
-
-    # projection's own networks
-
-    def _projection_networks(self) -> tuple[Generator, LPIPS]:
-        """(face generator, LPIPS) in the precision that this machine is quick at, made at first use."""
-        if self.perceptual is None:
-            raise WeightsError("This bundle has no perceptual network, so photos cannot be projected.")
-        with self._lock:
-            if self._projector is None:
-                self._projector = in_quick_precision(self.device, self.face, self.perceptual)
-            return self._projector
-
-    def _starts(self, target: torch.Tensor) -> torch.Tensor | None:
-        """Codes to start from: the bank's nearest; None without a bank."""
-        if self.bank is None:
-            return None
-        seeds = self.bank.nearest(target, self.perceptual, BANK_CANDIDATES)
-        return codes(seeds, self.bank.truncation_psi, self.face, self.space.mean)
 
 
 def open_studio(device: str | None = None, fetch: Fetch | None = None) -> Studio:

@@ -19,6 +19,7 @@ from ganji.checksums import sha256_file, short_name, verify
 from ganji.codebook import Codebook
 from ganji.errors import CheckpointError, WeightsError
 from ganji.expression_map import ExpressionMap
+from ganji.expression_reader import ExpressionReader
 from ganji.factorize import Directions
 from ganji.formats import native
 from ganji.manifest import Bundle, Manifest, WeightSpec
@@ -139,6 +140,10 @@ class WeightStore:
     def expression_map(self, name: str) -> ExpressionMap:
         """An expression map by manifest id."""
         return ExpressionMap.from_file(native.read(self.path(name), "expression-map"))
+
+    def expression_reader(self, name: str) -> ExpressionReader:
+        """An expression reader by manifest id."""
+        return ExpressionReader.from_file(native.read(self.path(name), "expression-reader"))
 
     def perceptual(self, name: str) -> LPIPS:
         """An LPIPS network by manifest id, float32, without gradients."""

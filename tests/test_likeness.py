@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganji.likeness import CLOSE_UP, Likeness, close_up, face_mask
+from ganji.face_regions import CLOSE_UP, close_up, face_mask
+from ganji.likeness import Likeness
 from ganji.perceptual import LPIPS
 
 

@@ -8,11 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ganji import latents, project
+from ganji import latents, project, project_options
 from ganji.admission import Load, Waiting
 from ganji.errors import BusyError, InputError
 from ganji.memory import needs_memory
-from ganji.project import ProjectOptions, ProjectStage
+from ganji.project_options import ProjectOptions, ProjectStage
+from ganji.projector import Projector
 from ganji.recipe import Recipe
 from ganji.service import FoundFace, Service
 from tests.test_project import Pixels
@@ -78,14 +79,15 @@ def test_a_search_without_memory_for_one_candidate_is_refused(tiny_generator):
 def studio(tmp_path_factory):
     made = tiny_studio(tmp_path_factory.mktemp("memory"), "mobile")
     made.perceptual = Pixels()
-    made.bank = types.SimpleNamespace(nearest=lambda *_: [4, 5, 6], truncation_psi=1.0)
+    bank = types.SimpleNamespace(nearest=lambda *_: [4, 5, 6], truncation_psi=1.0)
+    made.projector = Projector(made.face, made.space, made.perceptual, bank=bank)
     return made
 
 
 @pytest.fixture
 def device(studio, monkeypatch):
-    monkeypatch.setitem(project.MODES, "fast", OPTIONS)
-    monkeypatch.setattr(studio, "_projector", (studio.face, studio.perceptual))
+    monkeypatch.setitem(project_options.MODES, "fast", OPTIONS)
+    monkeypatch.setattr(studio.projector, "_quick", (studio.face, studio.perceptual))
     made = Device(studio.face)
     yield made
     del studio.face.pictures

@@ -7,12 +7,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from ganji import bank, latents, project
+from ganji import bank, latents, project, project_options
 from ganji.bank import LatentBank
 from ganji.errors import CheckpointError, InputError, ProjectionError
 from ganji.formats import native
 from ganji.perceptual import LPIPS
-from ganji.project import ProjectionState, ProjectOptions, ProjectStage
+from ganji.project import ProjectionState
+from ganji.project_options import ProjectOptions, ProjectStage
 from tests.helpers import TINY, make_generator
 
 SMALL = ProjectOptions(
@@ -106,7 +107,7 @@ def test_prior_pulls_towards_usual_codes(setting):
 
 def test_deadline_plateau_and_mask(setting):
     ticks = itertools.count()
-    options = project.with_deadline(SMALL, 5)
+    options = project_options.with_deadline(SMALL, 5)
     assert len(list(run(setting, options, clock=lambda: float(next(ticks))))) == 5
     plateau = ProjectOptions((ProjectStage(32, 500, True, 1e-5),), tolerance=0.01)
     assert len(list(run(setting, plateau))) == 2 * project.PATIENCE_WINDOW

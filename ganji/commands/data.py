@@ -3,6 +3,7 @@
     python -m ganji data faces --count 4000 --out runs/faces
     .venv-mesh/bin/python scripts/face_mesh.py runs/faces runs/faces/mesh.npz && python -m ganji data expressions runs/faces
     python -m ganji data expression-map --faces runs/faces --out runs/expression-map.safetensors
+    python -m ganji data expression-reader --faces runs/faces --out runs/expression-reader.safetensors
     python -m ganji data codes --map runs/expression-map.safetensors --out runs/codes
     python -m ganji data codebook --out runs/codebook.safetensors
     python -m ganji data pairs --faces runs/codes --codebook runs/codebook.safetensors --out runs/pairs
@@ -54,9 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--psi", type=float, nargs=2, default=(0.7, 1.0), metavar=("LOW", "HIGH"))
     add("--bfloat16", action="store_true", help="quicker on AMX processors")
     add("--compile", action="store_true", help="quicker still; needs a C++ compiler")
-    add = kind(
-        "expressions", "expressions in numbers, from the landmarks of scripts/face_mesh.py", _expressions, out=""
-    )
+    add = kind("expressions", "expressions in numbers, from scripts/face_mesh.py's landmarks", _expressions, out="")
     add("folder", type=Path, help="a folder of `data faces` with its mesh.npz")
     add = kind(
         "expression-map",
@@ -66,6 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
     add("--generator", default="face", help="whose codes they are")
+    add("--seed", type=int, default=0)
+    add = kind("expression-reader", "which expression a picture shows, fitted likewise", _expression_reader, "new file")
+    add("--faces", type=Path, required=True, action="append", help="folders of `data faces` with expressions")
     add("--seed", type=int, default=0)
     add = kind("codes", "codes with the expressions that a map reads from them", _codes)
     add("--map", type=Path, required=True, help="a file of `data expression-map`")
@@ -199,6 +201,18 @@ def _expression_map(args: argparse.Namespace) -> int:
     return 0
 
 
+def _expression_reader(args: argparse.Namespace) -> int:
+    from ganji.data import reader_fit
+    from ganji.formats import native
+    from ganji.training.pictures import PictureFolder
+
+    _, measured, _ = _measured_faces(args.faces)
+    folders = [PictureFolder(folder) for folder in args.faces]
+    options = reader_fit.ReaderOptions(seed=args.seed)
+    native.write(args.out, *_show(reader_fit.fit(folders, measured, _lpips(), options), "fitting").to_tensors())
+    return 0
+
+
 def _codes(args: argparse.Namespace) -> int:
     from ganji.data import code_expressions, pairs
     from ganji.expression_map import ExpressionMap
@@ -296,7 +310,6 @@ def _bank(args: argparse.Namespace) -> int:
     steps = bank.build_bank(
         load_generator(args.generator), _lpips(), seeds, truncation_psi=args.psi, count=args.features
     )
-
     native.write(args.out, *_show(steps, "codes", len(seeds)).to_tensors())
     return 0
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ganji import project
+from ganji import project, project_options
 from ganji.align import AlignedFace, largest_note
 from ganji.commands.common import ProgressBar
 from ganji.photos import open_photo
@@ -34,7 +34,7 @@ class SearchBar:
     """A progress bar for `find_face_code` to tell."""
 
     def __init__(self, mode: str):
-        self._bar = ProgressBar(project.MODES[mode].num_steps, "projecting")
+        self._bar = ProgressBar(project_options.MODES[mode].num_steps, "projecting")
 
     def told(self, step: project.ProjectionStep) -> None:
         """A step is done."""

@@ -66,7 +66,7 @@ def keep(page, name):
         return
     page.wait_for_timeout(600)
     picture = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    path = PICTURES / f"{name}.png"
+    path = PICTURES / f"{name}.webp"
     path.parent.mkdir(exist_ok=True)
-    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    picture.save(path, quality=70, method=6)
     assert path.stat().st_size < MAX_SCREENSHOT, f"{path.name}: {path.stat().st_size} bytes"
