@@ -75,7 +75,7 @@ PORTRAIT = ProjectOptions(
         ProjectStage(64, 10, tied=True, learning_rate=0.15),
         ProjectStage(64, 35, tied=True, learning_rate=0.15),
         ProjectStage(128, 60, tied=False, learning_rate=0.20),
-        ProjectStage(256, 80, tied=False, learning_rate=0.15),
+        ProjectStage(256, 65, tied=False, learning_rate=0.15),
     ),
     prior_weight=0.02,
     spread_weight=0.02,
