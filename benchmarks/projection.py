@@ -4,6 +4,7 @@
     python benchmarks/projection.py baseline --faces 4              # the public recipe, 1000 steps each; cached
     python benchmarks/projection.py codes --faces 100               # project photos and keep their codes, for the next two
     python benchmarks/projection.py agreement --faces 100           # do photos' emoji show the photos' expressions?
+    python benchmarks/projection.py cost                            # one step of each kind against the matrix-multiply rate
     python benchmarks/projection.py emoji                           # emoji of our codes against those of the baseline's
 
 Faces are pictures that the face generator painted of seeds 4400 to 4499, used as photos: aligned, projected, emojified.
@@ -23,14 +24,18 @@ import resource
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.public_recipe import public_recipe
 from ganji import images, latents, project, project_options
 from ganji.data import emoji_sets, perceptual_weights
 from ganji.data.agreement import Agreement, Judge
@@ -40,6 +45,7 @@ from ganji.data.part_builder import load_part_set
 from ganji.data.seeds import RESERVED, TEST_PHOTOS
 from ganji.formats import native
 from ganji.perceptual import LPIPS
+from ganji.precision import prefers_bfloat16
 from ganji.recipe import PhotoCode, Recipe
 from ganji.studio import Studio, open_studio
 
@@ -52,7 +58,7 @@ STYLES = ("noto", "fluent", "fluent-flat", "twemoji")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("speed", "baseline", "codes", "agreement", "emoji"))
+    parser.add_argument("what", choices=tuple(TASKS))
     parser.add_argument("--faces", type=int, default=12)
     parser.add_argument("--modes", nargs="+", default=list(project_options.MODES))
     parser.add_argument("--steps", type=int, default=1000, help="of the baseline")
@@ -60,8 +66,7 @@ def main() -> int:
     args = parser.parse_args()
     studio = open_studio()
     print(machine(studio))
-    task = {"speed": speed, "baseline": baseline, "codes": codes, "agreement": agreement, "emoji": emoji}[args.what]
-    task(studio, args)
+    TASKS[args.what](studio, args)
     return 0
 
 
@@ -125,53 +130,6 @@ def baseline(studio: Studio, args: argparse.Namespace) -> None:
         print(f"seed {seed}: {seconds:.0f} s, LPIPS VGG16 {rows[-1]['vgg16']:.3f}", flush=True)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps({"machine": machine(studio), "steps": args.steps, "faces": rows}))
-
-
-def public_recipe(studio: Studio, target: torch.Tensor, vgg: LPIPS, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """W projection as StyleGAN2's paper describes it. Returns w [1, w_dim] and its picture, with its own noise maps."""
-    generator, rng = studio.face, torch.Generator().manual_seed(0)
-    samples = latents.w_from_seeds(generator, range(10_000))
-    deviation = float((samples - samples.mean(dim=0)).square().sum(dim=1).mean().sqrt())
-    w = samples.mean(dim=0, keepdim=True).clone().requires_grad_(True)
-    noises = [p for name, p in generator.named_parameters() if name.endswith(".noise")]
-    before = [noise.detach().clone() for noise in noises]
-    for noise in noises:
-        noise.data = torch.randn(noise.shape, generator=rng)
-        noise.requires_grad_(True)
-    optimizer = torch.optim.Adam([w, *noises], betas=(0.9, 0.999), lr=0.1)
-    with torch.no_grad():
-        wanted = vgg.embed(target)
-    for step in range(steps):
-        t = step / steps
-        ramp = min(1.0, (1 - t) / 0.25)
-        ramp = (0.5 - 0.5 * math.cos(ramp * math.pi)) * min(1.0, t / 0.05)
-        optimizer.param_groups[0]["lr"] = 0.1 * ramp
-        jitter = deviation * 0.05 * max(0.0, 1 - t / 0.75) ** 2 / math.sqrt(w.shape[1])
-        noisy = w + jitter * torch.randn(w.shape, generator=rng)
-        picture = generator.synthesis(latents.to_w_plus(noisy, generator.config.num_ws))
-        loss = vgg.compare(vgg.embed(picture), wanted).sum() + 1e5 * sum(map(autocorrelation, noises))
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        with torch.no_grad():
-            for noise in noises:
-                noise.sub_(noise.mean()).mul_(noise.square().mean().rsqrt())
-    with torch.no_grad():
-        picture = generator.synthesis(latents.to_w_plus(w, generator.config.num_ws))
-    for noise, value in zip(noises, before):
-        noise.requires_grad_(False)
-        noise.data = value
-    return w.detach(), picture
-
-
-def autocorrelation(noise: torch.Tensor) -> torch.Tensor:
-    """The paper's regulariser: squared correlation of a noise map with itself shifted by one pixel, on all its scales."""
-    total = torch.zeros(())
-    while True:
-        total = total + (noise * noise.roll(1, 3)).mean().square() + (noise * noise.roll(1, 2)).mean().square()
-        if noise.shape[-1] <= 8:
-            return total
-        noise = F.avg_pool2d(noise, 2) * 2
 
 
 def codes(studio: Studio, args: argparse.Namespace) -> None:
@@ -283,6 +241,51 @@ def by_rows(studio: Studio, code: PhotoCode, set_name: str):  # type: ignore[no-
         return images.to_pil(generator.synthesis(studio.settler.settle("emojified", rows, config.style_row)))[0]
 
 
+def cost(studio: Studio, args: argparse.Namespace) -> None:
+    """Floating-point operations and seconds of one step of each stage, as a share of what a matrix product reaches here."""
+    aligned = studio.align(photo(studio, TEST_PHOTOS[0])).picture
+    dtype = torch.bfloat16 if prefers_bfloat16(studio.device) else torch.float32
+    a = torch.randn(2048, 2048, device=studio.device).to(dtype)
+    seconds = min(timed(lambda: a @ a) for _ in range(5))
+    rate = 2 * 2048**3 / seconds
+    print(f"matrix product of 2048 x 2048, {dtype}: {rate / 1e9:.0f} GFLOP/s")
+    print(
+        "| mode, stage | GFLOP a step | seconds a step | GFLOP/s | share of the matrix product's |\n|---|---|---|---|---|"
+    )
+    for mode in args.modes:
+        first, *others = project_options.MODES[mode].stages
+        for stage in (first, *others):
+            short = (replace(stage, num_steps=5),) if stage is first else (replace(first, num_steps=1), stage)
+            project_options.MODES["cost"] = replace(project_options.MODES[mode], stages=short)
+            steps = studio.project(aligned, "cost")
+            for _ in short:
+                next(steps)
+            with FlopCounterMode(
+                display=False, custom_mapping={torch.ops.aten.convolution_backward: backward_flop}
+            ) as counter:
+                next(steps)
+            took = min(timed(partial(next, steps)) for _ in range(3))
+            flop = counter.get_total_flops()
+            name = f"{mode}, {stage.resolution} px, {'8 x w' if stage is first else 'w' if stage.tied else 'w+'}"
+            print(
+                f"| {name} | {flop / 1e9:.1f} | {took:.3f} | {flop / took / 1e9:.0f} | {flop / took / rate:.0%} |",
+                flush=True,
+            )
+
+
+def backward_flop(out_gradient, x, weight, *others, out_shape=None) -> int:  # type: ignore[no-untyped-def]
+    """Of a convolution's backward pass, from shapes. torch 2.13's own count takes grouped convolutions for full ones."""
+    transposed, wanted = others[4], others[7]
+    return 2 * math.prod(x if transposed else out_gradient) * math.prod(weight[1:]) * sum(wanted[:2])
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that something takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def vgg16(cache: Path) -> LPIPS:
     """LPIPS on VGG16, made when it is not there."""
     path = cache / "lpips_vgg16.safetensors"
@@ -298,6 +301,8 @@ def lpips_of(network: LPIPS, a, b) -> float:  # type: ignore[no-untyped-def]
     """The distance of two pictures."""
     return float(network(images.to_tensor(a), images.to_tensor(b)))
 
+
+TASKS = {"speed": speed, "baseline": baseline, "codes": codes, "agreement": agreement, "cost": cost, "emoji": emoji}
 
 if __name__ == "__main__":
     raise SystemExit(main())
