@@ -46,6 +46,7 @@ from ganji.data.seeds import RESERVED, TEST_PHOTOS
 from ganji.formats import native
 from ganji.perceptual import LPIPS
 from ganji.precision import prefers_bfloat16
+from ganji.projector import BANK_CANDIDATES
 from ganji.recipe import PhotoCode, Recipe
 from ganji.studio import Studio, open_studio
 
@@ -266,7 +267,7 @@ def cost(studio: Studio, args: argparse.Namespace) -> None:
                 next(steps)
             took = min(timed(partial(next, steps)) for _ in range(3))
             flop = counter.get_total_flops()
-            name = f"{mode}, {stage.resolution} px, {'8 x w' if stage is first else 'w' if stage.tied else 'w+'}"
+            name = f"{mode}, {stage.resolution} px, {f'{BANK_CANDIDATES} x w' if stage is first else 'w' if stage.tied else 'w+'}"
             print(
                 f"| {name} | {flop / 1e9:.1f} | {took:.3f} | {flop / took / 1e9:.0f} | {flop / took / rate:.0%} |",
                 flush=True,

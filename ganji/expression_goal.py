@@ -40,12 +40,8 @@ class ExpressionGoal:
         """Whether pictures [B, 3, S, S] are large enough to be read."""
         return pictures.shape[-1] >= SIDE
 
-    def see(self, pictures: torch.Tensor, distance: LPIPS) -> list[torch.Tensor]:
-        """LPIPS' taps of pictures [B, 3, S, S], as `of_taps` wants them; differentiable."""
-        return self.reader.see(pictures, distance)
-
     def of_taps(self, taps: list[torch.Tensor]) -> torch.Tensor:
-        """How far what B pictures show is from the goal: [B], differentiable."""
+        """How far what B pictures show (`reader.see`) is from the goal: [B], differentiable."""
         return self._difference(self.reader(taps))
 
     def of_codes(self, w: torch.Tensor) -> torch.Tensor:

@@ -56,8 +56,9 @@ class Likeness:
         if near is not None:
             loss = loss + self._close_up_weight * self._compare(near, self._close_up, None)
         if self._goal is not None:
-            seen = near if near is not None and pictures.shape[-1] == SIDE else self._goal.see(pictures, self._distance)
-            loss = loss + self._expression_weight * self._goal.of_taps(seen)
+            if near is None or pictures.shape[-1] != SIDE:
+                near = self._goal.reader.see(pictures, self._distance)
+            loss = loss + self._expression_weight * self._goal.of_taps(near)
         return loss, perceptual
 
     def _compare(
